@@ -1,0 +1,117 @@
+"""Derivatives of columns by columns, and a probe that sees which derivatives an expression takes.
+
+A *column* is a tensor of shape (points, 1) whose row i depends on row i of the coordinates only, so the gradient of
+its sum by a coordinate is its derivative, point by point.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+Column = Annotated[Tensor, "points 1"]
+MultiIndex = tuple[int, ...]
+
+
+def grad(u: Column, *coordinates: Column) -> tuple[Column, ...]:
+    """∇u = (∂u/∂x₁, …), per point; zeros where `u` does not depend on a coordinate.
+
+    Raises ValueError if a coordinate is not a differentiable input of the evaluation (`requires_grad`).
+    """
+    for number, x in enumerate(coordinates):
+        if not x.requires_grad:
+            raise ValueError(
+                f"argument {number + 1} of the derivative is not a coordinate that autograd follows; pass the "
+                "coordinate columns given to your function themselves (not a copy, slice or constant)"
+            )
+    if not u.requires_grad:  # a constant
+        return tuple(torch.zeros_like(x) for x in coordinates)
+    ones = torch.ones_like(u)
+    return torch.autograd.grad(u, coordinates, ones, create_graph=True, allow_unused=True, materialize_grads=True)
+
+
+def diff(u: Column, *coordinates: Column) -> Column:
+    """∂ᵏu/∂x₁…∂xₖ, per point: `diff(u, x)` is u_x, `diff(u, x, x)` u_xx, `diff(k * diff(u, x), x)` (k u_x)_x."""
+    for x in coordinates:
+        (u,) = grad(u, x)
+    return u
+
+
+def div(field: Sequence[Column], *coordinates: Column) -> Column:
+    """∇·F = Σ ∂Fᵢ/∂xᵢ, per point, of as many components as coordinates."""
+    if len(field) != len(coordinates):
+        raise ValueError(f"div of {len(field)} components by {len(coordinates)} coordinates; give one for each")
+    return torch.stack([diff(f, x) for f, x in zip(field, coordinates, strict=True)]).sum(0)
+
+
+def laplacian(u: Column, *coordinates: Column) -> Column:
+    """Δu = Σ ∂²u/∂xᵢ², per point."""
+    return div(grad(u, *coordinates), *coordinates)
+
+
+def curl(field: Sequence[Column], *coordinates: Column) -> Column | tuple[Column, Column, Column]:
+    """∇×F, per point: in two dimensions the scalar ∂F₂/∂x − ∂F₁/∂y, in three a tuple of three columns."""
+    if len(field) != len(coordinates) or len(field) not in (2, 3):
+        raise ValueError(
+            f"curl of {len(field)} components by {len(coordinates)} coordinates; it is defined for two or three of both"
+        )
+    jacobian = [grad(f, *coordinates) for f in field]  # [i][j] = ∂Fᵢ/∂xⱼ
+    if len(field) == 2:
+        return jacobian[1][0] - jacobian[0][1]
+    return (
+        jacobian[2][1] - jacobian[1][2],
+        jacobian[0][2] - jacobian[2][0],
+        jacobian[1][0] - jacobian[0][1],
+    )
+
+
+class Probe:
+    """A stand-in for an unknown function, every derivative of which is a free column.
+
+    Whatever expression of `probe.unknown()` and of its derivatives the user writes becomes a function of free numbers,
+    so one backward pass tells which derivatives it takes and with which coefficients: order, linearity and size of an
+    operator follow without reading its source.
+    """
+
+    def __init__(self, coordinates: Sequence[Column], generator: torch.Generator, spread: float = 0.5) -> None:
+        self.coordinates = tuple(coordinates)
+        self.generator, self.spread = generator, spread
+        self.columns: dict[MultiIndex, Column] = {}
+
+    def unknown(self) -> Column:
+        return self.column((0,) * len(self.coordinates))
+
+    def column(self, index: MultiIndex) -> Column:
+        """∂^index u as a function of the coordinates, so that differentiating it gives the next free columns."""
+        if index not in self.columns:
+            x = self.coordinates[0]
+            # positive values: a residual may take a logarithm or a root of the unknown
+            value = 1 + self.spread * (2 * torch.rand(x.shape, generator=self.generator, dtype=x.dtype) - 1)
+            self.columns[index] = value.requires_grad_()
+        return _FreeColumn.apply(self, index, self.columns[index], *self.coordinates)
+
+    def coefficients(self, expression: Column) -> dict[MultiIndex, Column]:
+        """∂expression/∂(∂^index u), per point, for the derivatives that it takes."""
+        if not expression.requires_grad or not self.columns:
+            return {}
+        columns = dict(self.columns)  # the backward pass may add more
+        found = torch.autograd.grad(expression.sum(), list(columns.values()), retain_graph=True, allow_unused=True)
+        return {
+            index: gradient
+            for index, gradient in zip(columns, found, strict=True)
+            if gradient is not None and bool((gradient != 0).any())
+        }
+
+
+class _FreeColumn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, probe, index, value, *coordinates):
+        ctx.probe, ctx.index = probe, index
+        ctx.save_for_backward(*coordinates)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raised = [(*ctx.index[:j], ctx.index[j] + 1, *ctx.index[j + 1 :]) for j in range(len(ctx.index))]
+        return None, None, gradient, *(gradient * ctx.probe.column(index) for index in raised)

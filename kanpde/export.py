@@ -1,0 +1,132 @@
+"""Points, cells and named fields in files for ParaView: .vtu, .vtk and .xdmf through meshio, and .pvd for time series.
+
+Every file is written whole or not at all: first in a temporary folder beside its place, then moved there.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import combinations, permutations
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+from xml.etree import ElementTree
+
+import meshio
+import numpy as np
+from numpy.typing import NDArray
+
+Points = Annotated[NDArray[np.floating], "points axes"]
+Cells = tuple[str, Annotated[NDArray[np.integer], "cells corners"]]  # of one kind, named as meshio names it
+Fields = Mapping[str, Annotated[NDArray[np.floating], "points [components]"]]
+
+SIMPLEX = {1: "line", 2: "triangle", 3: "tetra"}
+# text in the XML keeps .xdmf in one file, with all digits; the other two are binary by default
+MESH_OPTIONS = {".vtu": {}, ".vtk": {}, ".xdmf": {"data_format": "XML"}}
+UNSAFE = set('<>&"')  # meshio writes names into XML without escapes, and legacy .vtk separates by white space
+
+
+def structured_cells(counts: tuple[int, ...]) -> Cells:
+    """Simplices on a tensor grid with `counts` points on each axis, the last axis fastest.
+
+    Each grid cell is split by the permutations of the axes: a simplex goes from the lowest corner to the highest one
+    axis at a time (Freudenthal 1942, Kuhn 1960). Neighbours agree on their common face, and all volumes are positive.
+    """
+    dimension = len(counts)
+    if dimension not in SIMPLEX:
+        raise ValueError(f"a grid of {dimension} axes has no VTK cells; fix axes until 1, 2 or 3 remain")
+    if min(counts) < 2:
+        raise ValueError(f"counts are {counts}; cells need at least 2 points on each axis")
+    number = np.arange(prod(counts), dtype=np.int64).reshape(counts)
+    lowest = number[(slice(-1),) * dimension].reshape(-1, 1)
+    steps = np.array([prod(counts[axis + 1 :]) for axis in range(dimension)], dtype=np.int64)
+    simplices = []
+    for order in permutations(range(dimension)):
+        corners = np.concatenate([[0], np.cumsum(steps[list(order)])])
+        if sum(a > b for a, b in combinations(order, 2)) % 2:  # an odd permutation is a negative volume
+            corners[[-2, -1]] = corners[[-1, -2]]
+        simplices.append(lowest + corners)
+    return SIMPLEX[dimension], np.stack(simplices, 1).reshape(-1, dimension + 1)
+
+
+def write_mesh(path: str | Path, points: Points, cells: Cells, fields: Fields) -> None:
+    """Points of up to three coordinates, cells of one kind, and fields (points,) or (points, components)."""
+    with whole_file(path, tuple(MESH_OPTIONS)) as temporary:
+        _write(temporary, points, cells, fields)
+
+
+def write_series(
+    path: str | Path,
+    times: Sequence[float] | Annotated[NDArray[np.floating], "frames"],
+    frames: Iterable[tuple[Points, Cells, Fields]],
+) -> None:
+    """A .pvd that names one .vtu for each time, `<stem>_0000.vtu` and so on beside it.
+
+    The .pvd is moved into place last, so that it never names a file that is not there.
+    """
+    path = Path(path)
+    with whole_file(path, (".pvd",)) as temporary:
+        written = []
+        for number, frame in enumerate(frames):
+            written.append(temporary.with_name(f"{path.stem}_{number:04d}.vtu"))
+            _write(written[-1], *frame)
+        if len(written) != len(times):
+            raise ValueError(f"{len(times)} times but {len(written)} frames; each frame needs its time")
+        root = ElementTree.Element("VTKFile", type="Collection", version="0.1")
+        collection = ElementTree.SubElement(root, "Collection")
+        for time, file in zip(times, written, strict=True):
+            ElementTree.SubElement(collection, "DataSet", timestep=repr(float(time)), part="0", file=file.name)
+        ElementTree.indent(root)
+        ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+        for file in written:
+            os.replace(file, path.with_name(file.name))
+
+
+@contextmanager
+def whole_file(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """A temporary path to write to, of the same name; moved to `path` if the block ends without an error."""
+    path = Path(path)
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path.name} has the suffix {path.suffix!r}; choose from {', '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in; create it first")
+    # in the same folder, and so in the same file system, where a move is one step
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        yield Path(folder, path.name)
+        os.replace(Path(folder, path.name), path)
+
+
+def _write(path: Path, points: Points, cells: Cells, fields: Fields) -> None:
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or not 1 <= points.shape[1] <= 3:
+        raise ValueError(f"points have shape {points.shape}; VTK needs (points, axes) with 1, 2 or 3 axes")
+    kind, corners = cells[0], np.asarray(cells[1], np.int64)
+    if corners.size and not 0 <= corners.min() <= corners.max() < len(points):
+        raise ValueError(
+            f"cells name points {corners.min()} to {corners.max()}; the {len(points)} points given are numbered from 0"
+        )
+    data = {}
+    for name, given in fields.items():
+        values = np.asarray(given, np.float64)
+        if values.ndim not in (1, 2) or len(values) != len(points):
+            raise ValueError(
+                f"field {name} has shape {values.shape}; give ({len(points)},) or ({len(points)}, components), "
+                "one row for each point"
+            )
+        if not name or UNSAFE & set(name) or any(map(str.isspace, name)):
+            raise ValueError(f'field name {name!r} is empty or has white space or one of < > & "; use one like u_error')
+        # a vector of the plane is one of space, or ParaView offers no arrows
+        data[name] = _padded(values) if values.ndim == 2 and values.shape[1] == 2 else values
+    try:
+        meshio.write_points_cells(path, _padded(points), [(kind, corners)], data, **MESH_OPTIONS[path.suffix])
+    except ModuleNotFoundError as error:
+        if error.name != "h5py":
+            raise
+        raise ModuleNotFoundError(
+            f"meshio writes {path.suffix} only where h5py is installed: `pip install h5py`, or write .vtu", name="h5py"
+        ) from error
+
+
+def _padded(values: Annotated[NDArray[np.float64], "points columns"]) -> Annotated[NDArray[np.float64], "points 3"]:
+    return np.pad(values, ((0, 0), (0, 3 - values.shape[1])))

@@ -1,0 +1,216 @@
+"""`Field`: a network seen as the unknown functions on the domain, scaled to [-1, 1] and made to satisfy conditions.
+
+Hard conditions. On a box, values (and derivatives along the normal) that are prescribed on whole faces are built in:
+u = G + D · N, with the network N, a product D of distances to those faces, and a lift G that takes the prescribed
+values. G is a Boolean sum of one-dimensional Hermite interpolants (transfinite interpolation: W. J. Gordon, SIAM J.
+Numer. Anal. 8, 1971), exact wherever the data agree at the edges. Periodic conditions are exact by periodic knots.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic
+from kanpde.derivatives import Column, MultiIndex, Probe, diff
+from kanpde.domains import Part, Points, columns
+from kanpde.networks import KAN, Recorder
+from kanpde.problem import Problem
+
+Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
+Face = tuple[str, int]
+
+
+class Ansatz:
+    """u = G + D · N for one unknown: `data[face]` lists the value and derivatives along the axis prescribed there."""
+
+    def __init__(self, problem: Problem, data: Mapping[Face, list[Prescribed]]) -> None:
+        self.box = problem.domain
+        by_axis: dict[str, tuple[list[Prescribed], list[Prescribed]]] = {}
+        for (axis, side), prescribed in data.items():
+            by_axis.setdefault(axis, ([], []))[side].extend(prescribed)
+        self.axes = {axis: (low, high, _hermite(len(low), len(high))) for axis, (low, high) in by_axis.items()}
+        # A lift of zeros is zero: found once, so that the common case costs nothing at every step.
+        trial = self.box.points(torch.rand(64, self.box.dimension, dtype=torch.float64, generator=_fixed()))
+        x = columns(trial, self.box.names)
+        self.lifts = bool(self.axes) and bool((self._lift(x, list(self.axes)) != 0).any())
+
+    def __call__(self, network: Column, x: dict[str, Column]) -> Column:
+        if not self.axes:
+            return network
+        distance = torch.ones_like(network)
+        for axis, (low, high, _) in self.axes.items():
+            s = self._unit(x[axis], axis)
+            scale = 4.0 if low and high else 1.0
+            distance = distance * (scale * s) ** len(low) * (1 - s) ** len(high)
+        return distance * network + (self._lift(x, list(self.axes)) if self.lifts else 0.0)
+
+    def _unit(self, column: Column, axis: str) -> Column:
+        low, high = self.box.axes[axis]
+        return (column - low) / (high - low)
+
+    def _lift(self, x: dict[str, Column], axes: list[str]) -> Column:
+        """Lift of the data on the faces across `axes`: that of all but the last, corrected on the faces of the last."""
+        if not axes:
+            return torch.zeros_like(next(iter(x.values())))
+        *others, axis = axes
+        low, high, blends = self.axes[axis]
+        length = self.box.axes[axis][1] - self.box.axes[axis][0]
+        s = self._unit(x[axis], axis)
+        total = self._lift(x, others)
+        number = 0
+        for side, prescribed in enumerate((low, high)):
+            # the column is a leaf of its own, so that the lift so far can be differentiated along the axis there
+            face = torch.full_like(x[axis], self.box.axes[axis][side]).requires_grad_()
+            at_face = {**x, axis: face}
+            before = self._lift(at_face, others)
+            for order, value in enumerate(prescribed):
+                missing = value(at_face) - diff(before, *[face] * order)
+                blend = sum(c * s**power for power, c in enumerate(blends[number]))
+                total = total + blend * length**order * missing
+                number += 1
+        return total
+
+
+def _hermite(low: int, high: int) -> Annotated[np.ndarray, "functions powers"]:
+    """Polynomials on [0, 1], one of whose `low` derivatives at 0 and `high` derivatives at 1 is one, the others zero."""
+    count = low + high
+    rows = np.zeros((count, count))
+    for row in range(count):
+        end, order = (0.0, row) if row < low else (1.0, row - low)
+        for power in range(order, count):
+            factor = np.prod(np.arange(power - order + 1, power + 1)) if order else 1.0
+            rows[row, power] = factor * end ** (power - order)
+    return np.linalg.inv(rows).T if count else rows
+
+
+def _fixed() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+class Field:
+    """The unknowns on the domain: `field(x=…, t=…)` gives a dict of columns.
+
+    Parameters
+    ----------
+    network: (points, axes) → (points, unknowns), on coordinates scaled to [-1, 1].
+    hard: build in the conditions that an ansatz can hold; the names of those are in `hard`.
+    """
+
+    def __init__(self, problem: Problem, network: nn.Module, hard: bool = True) -> None:
+        self.problem, self.network = problem, network
+        self.box = problem.domain
+        self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
+        data = prescribed_data(problem) if hard else {}
+        periodic = network.periodic if isinstance(network, KAN) else ()
+        exact = [
+            name
+            for name, c in problem.conditions.items()
+            if isinstance(c, Periodic) and self.box.names.index(c.axis) in periodic
+        ]
+        self.hard = (*data, *exact)
+        self.ansatz = {}
+        for unknown in problem.unknowns:
+            faces: dict[Face, list[tuple[int, Prescribed]]] = {}
+            for items in data.values():
+                for of, face, order, value in items:
+                    if of == unknown:
+                        faces.setdefault(face, []).append((order, value))
+            self.ansatz[unknown] = Ansatz(
+                problem, {face: [v for _, v in sorted(list_, key=lambda i: i[0])] for face, list_ in faces.items()}
+            )
+
+    def with_network(self, network: nn.Module) -> "Field":
+        """The same ansatz around another network of the same kind."""
+        field = Field.__new__(Field)
+        field.__dict__.update(self.__dict__)
+        field.network = network
+        return field
+
+    def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
+        inputs = (torch.cat([x[name] for name in self.box.names], 1) - self._center) / self._half
+        outputs = self.network(inputs) if recorder is None else recorder.evaluate(inputs)
+        return {u: self.ansatz[u](outputs[:, [i]], x) for i, u in enumerate(self.problem.unknowns)}
+
+
+def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Prescribed]]]:
+    """By condition name: unknown, face, order and value of what it prescribes, for conditions that an ansatz can hold.
+
+    On each face the orders must run from 0 without a gap: a derivative alone, or on a part of a face, stays weighted.
+    """
+    found: dict[str, list[tuple[str, Face, int, Prescribed]]] = {}
+    for name, condition in problem.conditions.items():
+        part = problem.parts[name]
+        if part.predicate is None and not isinstance(condition, Periodic):
+            items = [_read(problem, condition, face) for face in part.faces]
+            if all(item is not None for item in items):
+                found[name] = [item for item in items if item is not None]
+    while True:  # dropping one condition may leave a gap below another
+        orders: dict[tuple[str, Face], list[int]] = {}
+        for items in found.values():
+            for unknown, face, order, _ in items:
+                orders.setdefault((unknown, face), []).append(order)
+        gaps = {key for key, list_ in orders.items() if sorted(list_) != list(range(len(list_)))}
+        broken = [n for n, items in found.items() if any((u, f) in gaps for u, f, _, _ in items)]
+        if not broken:
+            return found
+        # the highest order causes a gap; without one, two conditions prescribe the same thing
+        worst = max(broken, key=lambda n: max(order for _, _, order, _ in found[n]))
+        del found[worst]
+
+
+def _read(problem: Problem, condition: AnyCondition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
+    """What a condition prescribes on a face: a·∂ᵏu/∂xᵏ − g of one unknown, k ≤ 1, is the value g/a."""
+    axis, side = face
+    if isinstance(condition, Dirichlet):
+        of = condition.of or problem.unknowns[0]
+        return of, face, 0, _valued(condition.value)
+    if isinstance(condition, Neumann):
+        of = condition.of or problem.unknowns[0]
+        sign = 2.0 * side - 1.0  # the outward normal
+        inner = _valued(condition.value)
+        return of, face, 1, lambda x: sign * inner(x)
+    if isinstance(condition, Condition):
+        return _read_residual(problem, condition, face)
+    return None
+
+
+def _valued(value: float | Callable[..., Tensor]) -> Prescribed:
+    def at(x: dict[str, Column]) -> Column:
+        like = next(iter(x.values()))
+        found = value(**x) if callable(value) else value
+        return found if isinstance(found, Tensor) else torch.full_like(like, float(found))
+
+    return at
+
+
+def _read_residual(problem: Problem, condition: Condition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
+    """A free-form condition that is affine in one value or first derivative along the axis, with a constant factor."""
+    random = _fixed()
+    points, _ = Part(problem.domain, (face,)).sample(
+        torch.rand(32, problem.domain.dimension, dtype=torch.float64, generator=random)
+    )
+    axis = problem.domain.names.index(face[0])
+    seen: list[dict[tuple[str, MultiIndex], Tensor]] = []
+    for spread in (0.5, 0.25):  # coefficients of an affine residual do not depend on the unknown
+        x = columns(points, problem.domain.names)
+        probes = {u: Probe(list(x.values()), random, spread) for u in problem.unknowns}
+        rows = condition.residual(*(p.unknown() for p in probes.values()), **x)
+        seen.append({(u, i): c for u, p in probes.items() for i, c in p.coefficients(rows).items()})
+    if len(seen[0]) != 1 or seen[0].keys() != seen[1].keys():
+        return None
+    (((unknown, index), factor),) = seen[0].items()
+    other = seen[1][unknown, index]
+    order = index[axis]
+    constant = torch.allclose(factor, factor[:1].expand_as(factor)) and torch.allclose(factor, other)
+    if not constant or sum(index) != order or order > 1:
+        return None
+    scale = factor[0, 0].item()
+
+    def value(x: dict[str, Column]) -> Column:
+        zero = torch.zeros_like(next(iter(x.values())))
+        return -condition.residual(*[zero] * len(problem.unknowns), **x) / scale
+
+    return unknown, face, order, value

@@ -1,0 +1,159 @@
+"""Optimizers behind one protocol: `begin(objective)` gives a run, each `step()` of which draws fresh points and moves.
+
+`step()` returns ‖r‖ on the fresh points before the move: an honest figure, as those points were not trained on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol
+
+import torch
+from torch import Tensor
+
+from kanpde.residuals import Jacobian, Objective, Residual, Vector
+
+Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]
+Pieces = Iterable[tuple[Residual, Jacobian]]
+
+
+class Run(Protocol):
+    def step(self) -> float:
+        """One step on fresh points; returns ‖r‖ there, before the step."""
+        ...
+
+
+class Optimizer(Protocol):
+    @property
+    def pointwise(self) -> bool:
+        """Whether it needs rows each of which depends on one point."""
+        ...
+
+    def begin(self, objective: Objective) -> Run: ...
+
+
+class System(Protocol):
+    """min ‖J s + r‖² + λ ‖D s‖², with D the norms of J's columns, factorized so that several λ are cheap."""
+
+    def solve(self, damping: float) -> Vector: ...
+
+    def reduction(self, move: Vector) -> float:
+        """‖r‖² − ‖r + J s‖², what the linear model promises."""
+        ...
+
+
+def _scales(squares: Vector) -> Vector:
+    """Column norms, bounded below: a coefficient that no point touches must not be divided by zero."""
+    norms = squares.sqrt()
+    return norms.clamp_min(1e-8 * norms.max().clamp_min(1e-300))
+
+
+@dataclass(frozen=True)
+class QR:
+    """The triangular factor of (J, r), piece by piece: memory P² and one piece, and all the digits of J are kept."""
+
+    def factorize(self, pieces: Pieces) -> System:
+        triangle: Triangle | None = None
+        for r, jacobian in pieces:
+            rows = torch.cat([jacobian, r[:, None]], 1)
+            rows = rows if triangle is None else torch.cat([triangle, rows])
+            triangle = torch.linalg.qr(rows, mode="r")[1]
+        assert triangle is not None
+        return _Triangular(triangle)
+
+
+class _Triangular:
+    def __init__(self, triangle: Triangle) -> None:
+        self.r, self.jacobian = triangle[:, -1], triangle[:, :-1]
+        self.scale = _scales(self.jacobian.square().sum(0))
+        self.scaled = self.jacobian / self.scale
+
+    def solve(self, damping: float) -> Vector:
+        size = len(self.scale)
+        stacked = self.scaled.new_zeros(len(self.r) + size, size + 1)
+        stacked[: len(self.r), :size], stacked[: len(self.r), size] = self.scaled, self.r
+        stacked[len(self.r) :, :size].diagonal().fill_(damping**0.5)
+        triangle = torch.linalg.qr(stacked, mode="r")[1]
+        solution = torch.linalg.solve_triangular(triangle[:size, :size], triangle[:size, size:], upper=True)
+        return -solution[:, 0] / self.scale
+
+    def reduction(self, move: Vector) -> float:
+        change = self.jacobian @ move
+        return -(2 * self.r @ change + change @ change).item()
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-12 mean nothing."""
+
+    def factorize(self, pieces: Pieces) -> System:
+        matrix: Tensor | float = 0.0
+        gradient: Tensor | float = 0.0
+        for r, jacobian in pieces:
+            matrix = matrix + jacobian.T @ jacobian
+            gradient = gradient + jacobian.T @ r
+        assert isinstance(matrix, Tensor) and isinstance(gradient, Tensor)
+        return _Normal(matrix, gradient)
+
+
+class _Normal:
+    def __init__(self, matrix: Annotated[Tensor, "coefficients coefficients"], gradient: Vector) -> None:
+        self.matrix, self.gradient = matrix, gradient
+        self.scale = _scales(matrix.diagonal())
+        self.scaled = matrix / self.scale / self.scale[:, None]
+
+    def solve(self, damping: float) -> Vector:
+        damped = self.scaled.clone()
+        damped.diagonal().add_(max(damping, 1e-13 * len(damped)))  # the matrix's own rounding
+        factor, _ = torch.linalg.cholesky_ex(damped)
+        return -torch.cholesky_solve((self.gradient / self.scale)[:, None], factor)[:, 0] / self.scale
+
+    def reduction(self, move: Vector) -> float:
+        return -(2 * self.gradient @ move + move @ (self.matrix @ move)).item()
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """Damped Gauss–Newton steps on the exact Jacobian, with the damping λ found by trial.
+
+    D. Marquardt, SIAM J. Appl. Math. 11 (1963), with J. Moré's scaling by column norms. A trial is accepted if the
+    loss falls by at least `ratio` of what the linear model promises; a good first trial lowers λ for the next step.
+    """
+
+    damping: float = 1e-2
+    ratio: float = 0.1
+    factorization: QR | NormalEquations = field(default_factory=QR)
+    pointwise: bool = True
+
+    def begin(self, objective: Objective) -> "_LevenbergMarquardtRun":
+        return _LevenbergMarquardtRun(self, objective)
+
+
+class _LevenbergMarquardtRun:
+    def __init__(self, settings: LevenbergMarquardt, objective: Objective) -> None:
+        self.settings, self.objective = settings, objective
+        self.damping = settings.damping
+
+    def step(self) -> float:
+        objective = self.objective
+        objective.batch = objective.fresh()
+        start = objective.coefficients
+        pieces, before = [], 0.0
+        for r, jacobian in objective.linearized():
+            pieces.append((r, jacobian))
+            before += r.square().sum().item()
+        system = self.settings.factorization.factorize(pieces)
+        damping = self.damping / 10
+        for trial in range(12):
+            move = system.solve(damping)
+            objective.coefficients = start + move
+            after = objective.residual().square().sum().item()
+            promised = system.reduction(move)
+            if before - after > self.settings.ratio * promised > 0:  # false for NaN
+                gain = (before - after) / promised
+                # a model that tells the truth earns a longer step, a doubtful one a shorter
+                self.damping = max(damping / 10 if gain > 0.9 and trial == 0 else damping, 1e-24)
+                return before**0.5
+            damping *= 10 if trial < 3 else 100
+        objective.coefficients = start
+        self.damping = min(damping, 1e4)
+        return before**0.5

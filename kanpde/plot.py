@@ -1,0 +1,250 @@
+"""Pictures of fields, frames and convergence: arrays in, a .png, .pdf or .svg out. No window is ever opened."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
+
+from kanpde.export import whole_file
+
+Axis = Annotated[NDArray[np.floating], "points"]
+Grid = Annotated[NDArray[np.floating], "one dimension for each axis"]
+
+SUFFIXES = (".png", ".pdf", ".svg")
+DPI = 150
+TIME = "t"  # the axis of this name is drawn to the right, on a scale of its own
+DECADES = 4  # at most so many below the largest error: a line of zeros must not use up the colours
+SIGNED, POSITIVE, ERROR = "RdBu_r", "viridis", "magma"
+
+
+def plot_fields(
+    path: str | Path,
+    axes_names: tuple[str, ...],
+    coordinates: tuple[Axis, ...],
+    fields: Mapping[str, Grid],
+    title: str = "",
+    columns: int = 3,
+) -> None:
+    """Named fields on a grid of one or two axes. A name with "error" is drawn as |values| on a logarithmic scale.
+
+    On two axes each field has a panel, `columns` of them in a row; on one axis fields share a panel and errors another,
+    and a name with "exact" is dashed.
+    """
+    _check(axes_names, coordinates, fields)
+    if len(axes_names) == 1:
+        figure = _lines(axes_names[0], coordinates[0], fields)
+    else:
+        figure, panels = _panels(axes_names, coordinates, len(fields), columns, width=3.0)
+        for panel, (name, values) in zip(panels, fields.items(), strict=True):
+            if _is_error(name):
+                norm, colours = _error_scale(np.abs(values)), ERROR
+                values = np.clip(np.abs(values), norm.vmin, norm.vmax)
+            else:
+                norm, colours = _scale(values)
+            image = _image(panel, axes_names, coordinates, values, norm, colours)
+            figure.colorbar(image, cax=panel.inset_axes((1.03, 0, 0.04, 1)))  # as high as the panel
+            panel.set_title(name)
+    _save(figure, path, title)
+
+
+def plot_frames(
+    path: str | Path,
+    axes_names: tuple[str, ...],
+    coordinates: tuple[Axis, ...],
+    times: Sequence[float] | Axis,
+    frames: Annotated[NDArray[np.floating], "times, one dimension for each axis"],
+    title: str = "",
+    columns: int = 5,
+) -> None:
+    """A field at several times: lines coloured by time on one axis, panels with a common scale on two axes."""
+    if len(times) != len(frames) or not len(times):
+        raise ValueError(f"{len(times)} times but {len(frames)} frames; give at least one, and each frame its time")
+    labels = [f"t = {time:.4g}" for time in times]
+    _check(axes_names, coordinates, {f"{number} ({label})": frames[number] for number, label in enumerate(labels)})
+    if len(axes_names) == 1:
+        figure = Figure((6, 3.6), layout="constrained")
+        panel = figure.subplots()
+        colours = ScalarMappable(Normalize(min(times), max(times)), POSITIVE)
+        for colour, values in zip(colours.to_rgba(np.asarray(times)), frames, strict=True):
+            panel.plot(coordinates[0], values, color=colour, linewidth=1.4)
+        panel.set_xlabel(axes_names[0])
+        panel.margins(x=0)
+        panel.grid(alpha=0.3)
+        figure.colorbar(colours, ax=panel, label="t", pad=0.02)
+    else:
+        figure, panels = _panels(axes_names, coordinates, len(times), columns, width=2.0)
+        norm, colours = _scale(frames)
+        for panel, label, values in zip(panels, labels, frames, strict=True):
+            image = _image(panel, axes_names, coordinates, values, norm, colours)
+            panel.set_title(label)
+        figure.colorbar(image, ax=panels, pad=0.01, aspect=30)
+    _save(figure, path, title)
+
+
+def plot_convergence(
+    path: str | Path,
+    sizes: Sequence[int],
+    curves: Mapping[str, Sequence[float]],
+    title: str = "",
+    size_name: str = "number of coefficients",
+) -> None:
+    """Errors or residuals of the stages against their sizes, both on logarithmic scales."""
+    if not len(sizes):
+        raise ValueError("there are no sizes to draw against; give one for each stage")
+    for name, values in curves.items():
+        if len(values) != len(sizes):
+            raise ValueError(f"curve {name!r} has {len(values)} values for {len(sizes)} sizes; give one for each size")
+    figure = Figure((5, 3.6), layout="constrained")
+    panel = figure.subplots()
+    for (name, values), marker in zip(curves.items(), "os^Dv<>p" * len(curves), strict=False):
+        panel.loglog(sizes, values, marker=marker, markersize=5, linewidth=1.4, label=name)
+    panel.set_xlabel(size_name)
+    ticks = _apart(sizes)
+    panel.set_xticks(ticks, [str(size) for size in ticks])
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.grid(alpha=0.3)
+    panel.legend()
+    _save(figure, path, title)
+
+
+def _check(axes_names: tuple[str, ...], coordinates: tuple[Axis, ...], fields: Mapping[str, Grid]) -> None:
+    if len(axes_names) not in (1, 2) or len(axes_names) != len(coordinates):
+        raise ValueError(
+            f"{len(axes_names)} axis names and {len(coordinates)} coordinates; a picture has 1 or 2 of both, "
+            "so fix the other axes at a value"
+        )
+    if not fields:
+        raise ValueError("there are no fields to draw; give at least one")
+    shape = tuple(map(len, coordinates))
+    for name, values in fields.items():
+        if np.shape(values) != shape:
+            raise ValueError(f"field {name!r} has shape {np.shape(values)}; on these coordinates it must be {shape}")
+
+
+def _is_error(name: str) -> bool:
+    return "error" in name.lower()
+
+
+def _lines(axis_name: str, x: Axis, fields: Mapping[str, Grid]) -> Figure:
+    groups = [[name for name in fields if _is_error(name) is wanted] for wanted in (False, True)]
+    groups = [group for group in groups if group]
+    figure = Figure((5 * len(groups), 3.4), layout="constrained")
+    for panel, group in zip(figure.subplots(1, len(groups), squeeze=False).flat, groups, strict=True):
+        for name in group:
+            if _is_error(name):
+                size = np.abs(fields[name])
+                scale = _error_scale(size)
+                panel.semilogy(x, np.clip(size, scale.vmin, scale.vmax), label=name, linewidth=1.2)
+            elif "exact" in name.lower():  # on top of the line that it should hide
+                panel.plot(x, fields[name], "--", color="0.1", label=name, linewidth=1.4, zorder=3)
+            else:
+                panel.plot(x, fields[name], label=name, linewidth=2)
+        panel.set_xlabel(axis_name)
+        panel.margins(x=0)
+        panel.grid(alpha=0.3)
+        panel.legend()
+    return figure
+
+
+def _horizontal(axes_names: tuple[str, ...]) -> int:
+    """Number of the axis drawn to the right."""
+    return axes_names.index(TIME) if TIME in axes_names else 0
+
+
+def _panels(
+    axes_names: tuple[str, ...], coordinates: tuple[Axis, ...], count: int, columns: int, width: float
+) -> tuple[Figure, list[Axes]]:
+    """As many panels as `count` in rows, labelled along the left and the bottom."""
+    columns = min(columns, count)
+    rows = ceil(count / columns)
+    across = _horizontal(axes_names)
+    ratio = float(np.ptp(coordinates[1 - across]) / np.ptp(coordinates[across]))
+    equal = TIME not in axes_names and 1 / 6 < ratio < 6  # a thinner box would be a stroke
+    height = width * ratio if equal else 0.8 * width
+    shrink = min(1, (width / height) ** 0.5)
+    # room for the title and the labels, and for the colour bar
+    size = (columns * (width * shrink + 0.8), rows * (height * shrink + 0.45) + 0.3)
+    figure = Figure(size, layout="compressed")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in panels[count:]:
+        unused.remove()
+    for number, panel in enumerate(panels[:count]):
+        panel.set_aspect("equal" if equal else "auto")
+        if number % columns == 0:
+            panel.set_ylabel(axes_names[1 - across])
+        else:
+            panel.tick_params(labelleft=False)
+        if number + columns >= count:
+            panel.set_xlabel(axes_names[across])
+        else:
+            panel.tick_params(labelbottom=False)
+    return figure, panels[:count]
+
+
+def _image(
+    panel: Axes,
+    axes_names: tuple[str, ...],
+    coordinates: tuple[Axis, ...],
+    values: Grid,
+    norm: Normalize,
+    colours: str,
+) -> QuadMesh:
+    across = _horizontal(axes_names)
+    x, y = coordinates[across], coordinates[1 - across]
+    # one flat cell about each point: nothing is blended, values that are not numbers stay blank, and .png stays small
+    image = panel.pcolormesh(
+        x,
+        y,
+        np.moveaxis(np.asarray(values), across, 1),
+        norm=norm,
+        cmap=colours,
+        shading="nearest",
+        rasterized=True,  # else a .pdf or .svg holds every cell
+    )
+    panel.set(xlim=(np.min(x), np.max(x)), ylim=(np.min(y), np.max(y)))  # without the outer halves of the end cells
+    return image
+
+
+def _scale(values: Grid) -> tuple[Normalize, str]:
+    """Limits and colours: about zero where both signs matter, from lowest to highest elsewhere."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    largest = max(-low, high)
+    if min(-low, high) > 0.2 * largest:
+        return Normalize(-largest, largest), SIGNED
+    return Normalize(low, high), POSITIVE
+
+
+def _error_scale(sizes: Grid) -> LogNorm:
+    """From the hundredth part that is smallest, zeros left out, to the largest."""
+    positive = sizes[np.isfinite(sizes) & (sizes > 0)]
+    high = positive.max() if positive.size else np.finfo(np.float64).eps
+    low = max(np.percentile(positive, 1), high * 10.0**-DECADES) if positive.size else high
+    return LogNorm(min(low, high / 10), high)
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """The sizes from the largest down that leave room for a label each on a logarithmic axis."""
+    logarithms = np.log(sizes)
+    room = 0.1 * np.ptp(logarithms)
+    chosen: list[int] = []
+    for size in sorted(set(sizes), reverse=True):
+        if not chosen or np.log(chosen[-1] / size) > room:
+            chosen.append(size)
+    return chosen
+
+
+def _save(figure: Figure, path: str | Path, title: str) -> None:
+    if title:
+        figure.suptitle(title, weight="bold")
+    with whole_file(path, SUFFIXES) as temporary:
+        figure.savefig(temporary, dpi=DPI, bbox_inches="tight")

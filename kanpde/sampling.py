@@ -1,0 +1,106 @@
+"""Where to collocate: samplers fill the unit cube, regions map it to themselves.
+
+`sampler.unit(count, dimension, seed)` gives about `count` points of [0, 1]^dimension, the same ones for the same seed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil, log2, pi
+from typing import Annotated, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+
+UnitCube = Annotated[Tensor, "points dimension"]
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube: ...
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Independent uniform points."""
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        return torch.from_numpy(np.random.default_rng(seed).random((count, dimension)))
+
+
+@dataclass(frozen=True)
+class Sobol:
+    """Scrambled Sobol points."""
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        engine = qmc.Sobol(dimension, rng=np.random.default_rng(seed))
+        return torch.from_numpy(engine.random_base2(ceil(log2(max(count, 2))))[:count])
+
+
+@dataclass(frozen=True)
+class Halton:
+    """Scrambled Halton points."""
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        return torch.from_numpy(qmc.Halton(dimension, rng=np.random.default_rng(seed)).random(count))
+
+
+@dataclass(frozen=True)
+class LatinHypercube:
+    """Latin hypercube points: each of `count` slices of each axis holds one."""
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        return torch.from_numpy(qmc.LatinHypercube(dimension, rng=np.random.default_rng(seed)).random(count))
+
+
+@dataclass(frozen=True)
+class GaussLegendre:
+    """The tensor-product Gauss–Legendre nodes, at least `count` of them; the seed does not matter."""
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:  # noqa: ARG002
+        nodes, _ = np.polynomial.legendre.leggauss(ceil(count ** (1 / dimension) - 1e-9))
+        axis = torch.from_numpy((nodes + 1) / 2)
+        return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Points of another sampler drawn towards the faces, where least-squares fits by polynomials need them.
+
+    Each coordinate is mapped by a mean of the identity and of s ↦ (1 − cos πs)/2, whose density is the Chebyshev one;
+    `share` is the weight of the latter.
+    """
+
+    base: Sampler = field(default_factory=LatinHypercube)
+    share: float = 0.5
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        s = self.base.unit(count, dimension, seed)
+        return (1 - self.share) * s + self.share * (1 - torch.cos(pi * s)) / 2
+
+
+@dataclass(frozen=True)
+class ResidualAdaptive:
+    """Points where the residual is large: `count` of `ratio · count` candidates, by |r|ᵖ / mean |r|ᵖ + floor.
+
+    RAD of C. Wu et al., CMAME 403 (2023), with its exponent p and its constant `floor`.
+    """
+
+    base: Sampler = field(default_factory=Graded)
+    ratio: int = 4
+    exponent: float = 1.0
+    floor: float = 1.0
+
+    def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
+        return self.base.unit(count, dimension, seed)
+
+    def chosen(
+        self, count: int, dimension: int, seed: int, size: Callable[[UnitCube], Annotated[Tensor, "points"]]
+    ) -> UnitCube:
+        """Points chosen by `size`, the absolute residual at points of the unit cube."""
+        candidates = self.base.unit(self.ratio * count, dimension, seed)
+        power = size(candidates) ** self.exponent
+        density = power / power.mean().clamp_min(1e-300) + self.floor
+        random = torch.Generator().manual_seed(seed)
+        return candidates[torch.multinomial(density, count, replacement=False, generator=random)]

@@ -1,0 +1,143 @@
+"""B-splines of any degree on any knots, for many inputs at once: pure functions of tensors.
+
+Knots are clamped: a spline of degree p on the breakpoints a = b₀ < … < b_G = b repeats both ends p + 1 times and has
+G + p coefficients if inner knots are simple. At a point only p + 1 functions differ from zero, so a *local* basis
+(those functions, and the number of the first) is all that is ever evaluated. Outside [a, b] the polynomials of the
+first and of the last span continue: every derivative is continuous across the ends.
+
+Source of the recurrences: C. de Boor, A Practical Guide to Splines (2001), chapters IX to XI; of the polar forms:
+L. Ramshaw, Blossoms are polar forms, CAGD 6 (1989).
+"""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+Knots = Annotated[Tensor, "inputs knots"]  # one non-decreasing row for each input
+Local = Annotated[Tensor, "degree+1 points inputs"]
+Spans = Annotated[Tensor, "points inputs"]
+Coefficients = Annotated[Tensor, "inputs count outputs"]
+
+
+def uniform_knots(low: Annotated[Tensor, "inputs"], high: Annotated[Tensor, "inputs"], grid: int, degree: int) -> Knots:
+    """Clamped knots with `grid` equal spans on [low, high] for each input."""
+    steps = torch.linspace(0, 1, grid + 1, dtype=low.dtype, device=low.device)
+    inner = low[:, None] + (high - low)[:, None] * steps
+    inner[:, -1] = high
+    return torch.cat([low[:, None].expand(-1, degree), inner, high[:, None].expand(-1, degree)], 1)
+
+
+def find_spans(x: Annotated[Tensor, "points inputs"], knots: Knots, degree: int) -> Spans:
+    """Number k of the span with knots[k] ≤ x < knots[k + 1]; the first or last span outside, the last at the end."""
+    inner = knots[:, degree : knots.shape[1] - degree].contiguous()
+    spans = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T - 1
+    # the last span that is not empty: the end knots may be repeated more than degree + 1 times
+    last = (inner < inner[:, -1:]).sum(1) - 1
+    return torch.minimum(spans.clamp_min(0), last) + degree
+
+
+class LocalBasis:
+    """The degree + 1 basis functions alive at each point, with derivatives of every order on demand.
+
+    Parameters: points (points, inputs), knots (inputs, knots). Function m of `values` belongs to coefficient
+    `first + m` of its input.
+    """
+
+    def __init__(self, x: Annotated[Tensor, "points inputs"], knots: Knots, degree: int) -> None:
+        self.degree = degree
+        spans = find_spans(x, knots, degree)
+        self.first = spans - degree
+        # window[a] = knot number span - degree + 1 + a, the 2·degree knots that the local functions know
+        numbers = spans + torch.arange(1 - degree, degree + 1, device=x.device)[:, None, None]
+        rows = torch.arange(x.shape[1], device=x.device)
+        self._window = knots[rows, numbers]
+        # _table[q] holds the q + 1 local functions of degree q (Cox–de Boor)
+        self._table = [torch.ones_like(x)[None]]
+        for q in range(1, degree + 1):
+            below, above = self._window[degree - q : degree], self._window[degree : degree + q]
+            share = self._table[-1] / (above - below)
+            values = x.new_zeros(q + 1, *x.shape)
+            values[:-1] += (above - x) * share
+            values[1:] += (x - below) * share
+            self._table.append(values)
+        self._derivatives = {0: self._table[-1]}
+
+    def derivative(self, order: int) -> Local:
+        """Derivatives of the local functions; zero above the degree."""
+        if order not in self._derivatives:
+            start = self.degree - order
+            values = self._table[start] if start >= 0 else torch.zeros_like(self._table[0])
+            for q in range(max(start, 0) + 1, self.degree + 1):
+                below = self._window[self.degree - q : self.degree]
+                above = self._window[self.degree : self.degree + q]
+                share = q * values / (above - below)
+                values = share.new_zeros(q + 1, *share.shape[1:])
+                values[:-1] -= share
+                values[1:] += share
+            self._derivatives[order] = values
+        return self._derivatives[order]
+
+
+def blossom(
+    coefficients: Annotated[Tensor, "inputs count outputs"],
+    knots: Knots,
+    degree: int,
+    spans: Annotated[Tensor, "inputs functions"],
+    arguments: Annotated[Tensor, "degree inputs functions"],
+) -> Annotated[Tensor, "inputs functions outputs"]:
+    """Polar form of the polynomial of each given span, at `degree` arguments: de Boor's triangle with one of them a row.
+
+    It is symmetric and affine in each argument, equals the polynomial where all agree, and the coefficient of a
+    spline is its value at the knots inside the support: refinement is evaluation of polar forms.
+    """
+    rows = torch.arange(len(knots), device=knots.device)[:, None]
+    points = torch.stack([coefficients[rows, spans - degree + j] for j in range(degree + 1)])
+    for level in range(1, degree + 1):
+        u = arguments[level - 1]
+        left = torch.stack([knots[rows, spans - degree + level + j] for j in range(degree - level + 1)])
+        right = torch.stack([knots[rows, spans + 1 + j] for j in range(degree - level + 1)])
+        weight = ((u - left) / (right - left))[..., None]
+        points = (1 - weight) * points[:-1] + weight * points[1:]
+    return points[0]
+
+
+def insert_knots(coefficients: Coefficients, knots: Knots, degree: int, finer: Knots) -> Coefficients:
+    """Coefficients of the same splines on finer knots, which must contain the old ones (Oslo algorithm).
+
+    Raises ValueError if `finer` lacks one of the old knots.
+    """
+    _check_nested(knots, finer)
+    count = finer.shape[1] - degree - 1
+    # The span that holds the first knot of the new function's support keeps every combination convex or nearly so.
+    spans = find_spans(finer[:, :count].T, knots, degree).T
+    arguments = torch.stack([finer[:, 1 + j : 1 + j + count] for j in range(degree)])
+    return blossom(coefficients, knots, degree, spans, arguments)
+
+
+def elevate_degree(coefficients: Coefficients, knots: Knots, degree: int) -> tuple[Coefficients, Knots]:
+    """The same splines as splines of one degree more, each distinct knot repeated once more.
+
+    Inner knots keep the smoothness that they had, which costs coefficients: elevate while grids are coarse.
+    """
+    distinct = [torch.unique_consecutive(row, return_counts=True) for row in knots]
+    raised = torch.stack([torch.repeat_interleave(values, counts + 1) for values, counts in distinct])
+    count = raised.shape[1] - degree - 2
+    inside = [raised[:, 1 + j : 1 + j + count] for j in range(degree + 1)]
+    spans = find_spans(raised[:, :count].T, knots, degree).T
+    # F_{p+1}(u₁, …, u_{p+1}) is the mean of F_p over the arguments with one left out.
+    total = sum(
+        blossom(coefficients, knots, degree, spans, torch.stack(inside[:j] + inside[j + 1 :]))
+        for j in range(degree + 1)
+    )
+    return total / (degree + 1), raised
+
+
+def _check_nested(knots: Knots, finer: Knots) -> None:
+    for old, new in zip(knots, finer, strict=True):
+        for value, count in zip(*torch.unique_consecutive(old, return_counts=True), strict=True):
+            if (new == value).sum() < count:
+                raise ValueError(
+                    f"the finer knots hold {value:g} {int((new == value).sum())} times, the old ones {int(count)} times; "
+                    "exact refinement needs every old knot, so take a multiple of the old grid"
+                )
