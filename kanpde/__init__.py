@@ -1,9 +1,48 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
-__version__ = "0.1.0"
-
 from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.domains import Box
 from kanpde.networks import KAN, MLP, Product
+from kanpde.optimizers import LBFGS, QR, Adam, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
+from kanpde.refinement import Doubling, Grids
+from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
+from kanpde.solution import Solution
+from kanpde.solver import solve
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KAN",
+    "LBFGS",
+    "MLP",
+    "QR",
+    "Adam",
+    "Box",
+    "Condition",
+    "Dirichlet",
+    "Doubling",
+    "GaussLegendre",
+    "Graded",
+    "Grids",
+    "Halton",
+    "LatinHypercube",
+    "LevenbergMarquardt",
+    "Neumann",
+    "NormalEquations",
+    "Periodic",
+    "Problem",
+    "Product",
+    "ResidualAdaptive",
+    "Robin",
+    "Sobol",
+    "Solution",
+    "Uniform",
+    "curl",
+    "diff",
+    "div",
+    "grad",
+    "laplacian",
+    "solve",
+]

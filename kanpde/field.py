@@ -100,7 +100,7 @@ class Field:
     """
 
     def __init__(self, problem: Problem, network: nn.Module, hard: bool = True) -> None:
-        self.problem, self.network = problem, network
+        self.problem, self.network, self.is_hard = problem, network, hard
         self.box = problem.domain
         self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
         data = prescribed_data(problem) if hard else {}

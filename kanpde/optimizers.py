@@ -157,3 +157,60 @@ class _LevenbergMarquardtRun:
         objective.coefficients = start
         self.damping = min(damping, 1e4)
         return before**0.5
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS with strong Wolfe line search (torch.optim), `iterations` on each batch of points."""
+
+    iterations: int = 20
+    history: int = 100
+    pointwise: bool = False
+
+    def begin(self, objective: Objective) -> "_GradientRun":
+        method = torch.optim.LBFGS(
+            objective.parameters,
+            max_iter=self.iterations,
+            history_size=self.history,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+        )
+        return _GradientRun(objective, method, 1)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (torch.optim), `iterations` for each step, each on fresh points."""
+
+    rate: float = 1e-3
+    iterations: int = 20
+    pointwise: bool = False
+
+    def begin(self, objective: Objective) -> "_GradientRun":
+        return _GradientRun(objective, torch.optim.Adam(objective.parameters, lr=self.rate), self.iterations)
+
+
+class _GradientRun:
+    def __init__(self, objective: Objective, method: torch.optim.Optimizer, repeats: int) -> None:
+        self.objective, self.method, self.repeats = objective, method, repeats
+
+    def step(self) -> float:
+        objective, losses = self.objective, []
+
+        def closure() -> float:
+            loss, gradient = objective.loss_and_gradient()
+            for p, part in zip(
+                objective.parameters, gradient.split([p.numel() for p in objective.parameters]), strict=True
+            ):
+                p.grad = part.view_as(p)
+            losses.append(loss)
+            return loss
+
+        start = objective.coefficients
+        for _ in range(self.repeats):
+            objective.batch = objective.fresh()
+            self.method.step(closure)
+        if not torch.isfinite(objective.coefficients).all():
+            objective.coefficients = start
+        return (2 * losses[0]) ** 0.5
