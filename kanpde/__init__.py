@@ -6,7 +6,7 @@ from kanpde.domains import Box
 from kanpde.networks import KAN, MLP, Product
 from kanpde.optimizers import LBFGS, QR, Adam, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
-from kanpde.refinement import Doubling, Grids
+from kanpde.refinement import Adaptive, Grids
 from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
 from kanpde.solution import Solution
 from kanpde.solver import solve
@@ -19,10 +19,10 @@ __all__ = [
     "MLP",
     "QR",
     "Adam",
+    "Adaptive",
     "Box",
     "Condition",
     "Dirichlet",
-    "Doubling",
     "GaussLegendre",
     "Graded",
     "Grids",

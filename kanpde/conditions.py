@@ -1,6 +1,7 @@
 """Conditions: a residual on a part of the boundary.
 
-`rows(evaluate, points, normals)` is the residual of a condition at points on its part. An initial condition is a condition at the face `box.at(t=0)`.
+`rows(evaluate, points, normals)` is the residual of a condition at points on its part.
+An initial condition is a condition at the face `box.at(t=0)`.
 """
 
 from collections.abc import Callable

@@ -104,9 +104,7 @@ class Part:
     A face is (axis name, side), with side 0 at the low end and 1 at the high end.
     """
 
-    def __init__(
-        self, box: Box, faces: tuple[tuple[str, int], ...], where: Callable[..., Tensor] | None = None
-    ) -> None:
+    def __init__(self, box: Box, faces: tuple[tuple[str, int], ...], where: Callable[..., Tensor] | None = None) -> None:
         self.box, self.faces, self.predicate = box, faces, where
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
-from kanpde.domains import Part, Points, columns
+from kanpde.domains import Part, columns
 from kanpde.networks import KAN, Recorder
 from kanpde.problem import Problem
 
@@ -163,7 +163,7 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Pr
 
 def _read(problem: Problem, condition: AnyCondition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
     """What a condition prescribes on a face: a·∂ᵏu/∂xᵏ − g of one unknown, k ≤ 1, is the value g/a."""
-    axis, side = face
+    _, side = face
     if isinstance(condition, Dirichlet):
         of = condition.of or problem.unknowns[0]
         return of, face, 0, _valued(condition.value)

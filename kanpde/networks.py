@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from kanpde.derivatives import Column
 from kanpde.splines import LocalBasis, elevate_degree, insert_knots, uniform_knots
 
+MARGIN = 0.05  # of a hidden range, on each side: training moves it
+
 Inputs = Annotated[Tensor, "points inputs"]
 EdgeValues = Annotated[Tensor, "points inputs edges"]
 
@@ -167,21 +169,21 @@ class Layer(nn.Module):
         self.table = nn.Parameter(table)
 
     @staticmethod
-    def initial(inputs: int, nodes: Product | int, grid: int, degree: int, periodic: Tensor, random: torch.Generator):
-        """Knots on [-1, 1] and coefficients that pass on the variance of the inputs (arXiv 2509.03417)."""
-        ends = torch.ones(inputs, dtype=torch.float64)
-        knots = _layer_knots(-ends, ends, grid, degree, periodic)
+    def initial(
+        low: Tensor, high: Tensor, nodes: Product | int, grid: int, degree: int, periodic: Tensor, random: torch.Generator
+    ) -> "Layer":
+        """Knots on [low, high] and coefficients whose outputs have variance one (after arXiv 2509.03417)."""
+        inputs = len(low)
+        knots = _layer_knots(low, high, grid, degree, periodic)
         edges = nodes.count * nodes.rank if isinstance(nodes, Product) else nodes
         layer = Layer(knots, degree, nodes, periodic, torch.zeros(0, edges, dtype=torch.float64))
         rows = int((layer.counts + (~periodic).long()).sum())
         table = torch.randn(rows, edges, generator=random, dtype=torch.float64)
         # Σ_m B_m² on average: what independent coefficients of variance one give the spline's variance
-        sites = torch.linspace(-1, 1, 201, dtype=torch.float64)[:, None].expand(-1, inputs)
+        sites = low + (high - low) * torch.linspace(0, 1, 201, dtype=torch.float64)[:, None]
         variance = LocalBasis(sites, knots, degree).derivative(0).square().sum(0).mean()
-        if isinstance(nodes, Product):  # every product, and so every edge, of variance 1 / rank
-            scale = nodes.rank ** (-0.5 / inputs)
-        else:
-            scale = 1 / sqrt(inputs)
+        # a product has the variance of its factors' product, a sum the sum of theirs
+        scale = nodes.rank ** (-0.5 / inputs) if isinstance(nodes, Product) else 1 / sqrt(inputs)
         table *= scale / variance.sqrt()
         table[layer.activation_row[~periodic]] *= 0.1
         return Layer(knots, degree, nodes, periodic, table)
@@ -218,6 +220,17 @@ class Layer(nn.Module):
         activation = self.table.detach()[self.activation_row][:, None]
         table = torch.cat([splines, activation], 1).flatten(0, 1)
         return Layer(finer, degree, self.nodes, self.periodic, table)
+
+    def widened(self, extra: "Layer") -> "Layer":
+        """The sums of products of both layers, of which the new ones begin as zero: the same functions."""
+        assert isinstance(self.nodes, Product)
+        assert isinstance(extra.nodes, Product)
+        extra = extra.refitted(self.knots, self.degree)
+        new = extra.table.detach().clone()
+        new[: extra.first_row[1] if len(extra.first_row) > 1 else None] = 0.0  # one factor of each product
+        nodes = Product(self.nodes.count, self.nodes.rank + extra.nodes.rank)
+        tables = [t.unflatten(1, (self.nodes.count, -1)) for t in (self.table.detach(), new)]
+        return Layer(self.knots, self.degree, nodes, self.periodic, torch.cat(tables, 2).flatten(1))
 
     def refitted(self, knots: Tensor, degree: int) -> "Layer":
         """The nearest functions, in least squares, on other knots."""
@@ -287,12 +300,14 @@ class KAN(nn.Module):
     ) -> None:
         super().__init__()
         _check_shape(nodes, grid, degree)
-        widths = [node.count if isinstance(node, Product) else node for node in nodes]
         random = torch.Generator().manual_seed(seed)
-        layers = []
-        for number, (inputs, outputs) in enumerate(zip(widths[:-1], nodes[1:], strict=True)):
-            wraps = torch.tensor([number == 0 and i in periodic for i in range(inputs)])
-            layers.append(Layer.initial(inputs, outputs, grid, degree, wraps, random))
+        x, layers = dense_points(int(nodes[0])), []
+        for number, outputs in enumerate(nodes[1:]):
+            wraps = torch.tensor([number == 0 and i in periodic for i in range(x.shape[1])])
+            low, high = _range(x, MARGIN) if number else (x.min(0).values, x.max(0).values)
+            layers.append(Layer.initial(low, high, outputs, grid, degree, wraps, random))
+            with torch.no_grad():
+                x = layers[-1](x)
         self.layers = nn.ModuleList(layers)
 
     @classmethod
@@ -344,24 +359,54 @@ class KAN(nn.Module):
             raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
         return KAN.from_layers([layer.refined(grid, degree) for layer in self.layers])
 
-    def adapted(self, points: Inputs, margin: float = 0.05) -> "KAN":
-        """A new KAN whose hidden knots span the ranges of their inputs at `points`, and a margin on each side.
+    def widened(self, rank: int, seed: int = 0) -> "KAN":
+        """A new KAN, the same function, in whose products of edges every node sums at least `rank` of them.
 
-        Take dense, deterministic points: a range from a random sample misses the extremes.
+        Nodes that are no products stay as they are.
         """
-        layers, x = [], points
+        layers = []
+        for number, layer in enumerate(self.layers):
+            nodes, inputs = layer.nodes, len(layer.knots)
+            if isinstance(nodes, Product) and nodes.rank < rank:
+                # smooth on the whole range, as the first products were: few spans
+                more = KAN([inputs, Product(nodes.count, rank - nodes.rank)], 2, layer.degree, seed + number, self.periodic)
+                layer = layer.widened(more.layers[0])
+            layers.append(layer)
+        return KAN.from_layers(layers)
+
+    @property
+    def rank(self) -> int | None:
+        """The largest number of products that a node sums; None without products."""
+        return max((layer.nodes.rank for layer in self.layers if isinstance(layer.nodes, Product)), default=None)
+
+    def adapted(self) -> "KAN":
+        """A new KAN whose hidden knots span the ranges of their inputs on a dense grid, and a margin on each side."""
+        if len(self.layers) == 1:
+            return self
+        layers, x = [], dense_points(len(self.layers[0].knots))
         with torch.no_grad():
             for number, layer in enumerate(self.layers):
                 following = layer(x, Tape(self))
                 if number:
-                    low, high = x.min(0).values, x.max(0).values
-                    border = margin * (high - low).clamp_min(1e-3 * (1 + high.abs()))
-                    knots = _layer_knots(low - border, high + border, layer.grid, layer.degree, layer.periodic)
+                    knots = _layer_knots(*_range(x, MARGIN), layer.grid, layer.degree, layer.periodic)
                     layers.append(layer.refitted(knots, layer.degree))
                 else:
                     layers.append(layer)
                 x = following
         return KAN.from_layers(layers)
+
+
+def dense_points(inputs: int, count: int = 4096) -> Inputs:
+    """A uniform grid of [-1, 1]^inputs, ends included: hidden ranges are taken there, as random points miss extremes."""
+    axis = torch.linspace(-1, 1, max(5, round(count ** (1 / inputs))), dtype=torch.float64)
+    return torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs)
+
+
+def _range(x: Inputs, margin: float) -> tuple[Tensor, Tensor]:
+    """Ends of each column's range, and a share of its length beyond them."""
+    low, high = x.min(0).values, x.max(0).values
+    border = margin * (high - low).clamp_min(1e-3 * (1 + high.abs()))
+    return low - border, high + border
 
 
 def _check_shape(nodes: Sequence[int | Product], grid: int, degree: int) -> None:
@@ -416,8 +461,7 @@ class Copies:
 
     def evaluate(self, inputs: Tensor) -> Tensor:
         copies = {
-            name: p.detach().expand(len(inputs), *p.shape).requires_grad_()
-            for name, p in self.network.named_parameters()
+            name: p.detach().expand(len(inputs), *p.shape).requires_grad_() for name, p in self.network.named_parameters()
         }
         self.copies.append(copies)
 

@@ -42,9 +42,12 @@ class System(Protocol):
 
 
 def _scales(squares: Vector) -> Vector:
-    """Column norms, bounded below: a coefficient that no point touches must not be divided by zero."""
+    """Column norms, bounded below: a coefficient that few points touch must not take a long step unseen.
+
+    Of bounds from 1e-8 to 1e-2, this one let every seed of KAN([2, 5, 1]) converge, where 1e-8 lost most.
+    """
     norms = squares.sqrt()
-    return norms.clamp_min(1e-8 * norms.max().clamp_min(1e-300))
+    return norms.clamp_min(1e-2 * norms.max().clamp_min(1e-300))
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class NormalEquations:
         for r, jacobian in pieces:
             matrix = matrix + jacobian.T @ jacobian
             gradient = gradient + jacobian.T @ r
-        assert isinstance(matrix, Tensor) and isinstance(gradient, Tensor)
+        assert isinstance(matrix, Tensor)
+        assert isinstance(gradient, Tensor)
         return _Normal(matrix, gradient)
 
 
@@ -200,9 +204,7 @@ class _GradientRun:
 
         def closure() -> float:
             loss, gradient = objective.loss_and_gradient()
-            for p, part in zip(
-                objective.parameters, gradient.split([p.numel() for p in objective.parameters]), strict=True
-            ):
+            for p, part in zip(objective.parameters, gradient.split([p.numel() for p in objective.parameters]), strict=True):
                 p.grad = part.view_as(p)
             losses.append(loss)
             return loss

@@ -85,9 +85,7 @@ class Problem:
     def _part(self, name: str) -> Part:
         condition = self.conditions[name]
         if not isinstance(condition, AnyCondition):
-            raise TypeError(
-                f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic or Condition"
-            )
+            raise TypeError(f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic or Condition")
         of = getattr(condition, "of", None)
         if of is not None and of not in self.unknowns:
             raise ValueError(f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
@@ -164,7 +162,7 @@ class Problem:
                     if counts[0] < order:
                         kinds = "an initial value" if order == 1 else f"{order} initial conditions (value, velocity, …)"
                         raise ValueError(
-                            f"the equation has ∂{'²³⁴'[order - 2] if order > 1 else ''}{unknown}/∂t, so it needs {kinds}, "
+                            f"the equation has a derivative of order {order} of {unknown} by t, so it needs {kinds}, "
                             f"but {counts[0]} found; add Dirichlet(…, on=box.at(t={low:g}))"
                             + (f" and Condition(lambda …: diff({unknown}, t), on=box.at(t={low:g}))" if order > 1 else "")
                         )

@@ -1,31 +1,68 @@
-"""When and where to refine: `refined(network)` is the next network of a solution, or None at the end."""
+"""When and where to refine: `refined(trained)` is the next network of a solution, or None at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import nn
 
 from kanpde.networks import KAN
 
-RANGE_POINTS = 4096  # at which the ranges of hidden inputs are taken
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after its training, and ‖r‖ of it on points not trained on."""
+
+    network: nn.Module
+    residual: float
 
 
 class Refinement(Protocol):
-    def refined(self, network: nn.Module) -> nn.Module | None: ...
+    def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
+        """The next network, from those trained so far, of which there is at least one."""
+        ...
 
 
 @dataclass(frozen=True)
-class Doubling:
-    """Halve every span of every edge, exactly, up to `limit` spans."""
+class Adaptive:
+    """Halve every span; where that brought less than `gain`, sum more products instead.
 
-    limit: int = 32
+    A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: a
+    doubled grid that gained little is followed by a doubled rank, and a doubled rank that gained little is taken back.
+    Both refinements are exact, so that nothing learned is lost. Networks without products only halve their spans.
 
-    def refined(self, network: nn.Module) -> nn.Module | None:
-        if not isinstance(network, KAN) or 2 * network.grid > self.limit:
+    Parameters: limits on the spans of an edge, on the rank, and on the number of coefficients.
+    """
+
+    grid: int = 64
+    rank: int = 64
+    size: int = 3000
+    gain: float = 2.0
+
+    def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
+        last = trained[-1].network
+        if not isinstance(last, KAN):
             return None
-        return with_ranges(network).refined(grid=2 * network.grid)
+        before = trained[-2].network if len(trained) > 1 else None
+        gained = len(trained) == 1 or trained[-2].residual > self.gain * trained[-1].residual
+        if isinstance(before, KAN) and before.rank != last.rank:  # the rank was doubled
+            return self._halved(last if gained else before)
+        if gained:
+            return self._halved(last) or self._widened(last)
+        return self._widened(last) or self._halved(last)
+
+    def _halved(self, network: KAN) -> KAN | None:
+        if 2 * network.grid > self.grid:
+            return None
+        return self._affordable(network.adapted().refined(grid=2 * network.grid))
+
+    def _widened(self, network: KAN) -> KAN | None:
+        if network.rank is None or 2 * network.rank > self.rank:
+            return None
+        return self._affordable(network.widened(2 * network.rank))
+
+    def _affordable(self, network: KAN) -> KAN | None:
+        return network if network.size <= self.size else None
 
 
 @dataclass(frozen=True)
@@ -34,20 +71,12 @@ class Grids:
 
     grids: Sequence[int | tuple[int, int]]
 
-    def refined(self, network: nn.Module) -> nn.Module | None:
+    def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
+        network = trained[-1].network
         if not isinstance(network, KAN):
             return None
         for entry in self.grids:
             grid, degree = entry if isinstance(entry, tuple) else (entry, network.degree)
             if grid >= network.grid and degree >= network.degree and (grid, degree) != (network.grid, network.degree):
-                return with_ranges(network).refined(grid=grid, degree=degree)
+                return network.adapted().refined(grid=grid, degree=degree)
         return None
-
-
-def with_ranges(network: KAN) -> KAN:
-    """Hidden knots fitted to the ranges of their inputs on a dense, deterministic grid of the domain [-1, 1]^d."""
-    if len(network.layers) == 1:
-        return network
-    inputs = len(network.layers[0].knots)
-    axis = torch.linspace(-1, 1, max(5, round(RANGE_POINTS ** (1 / inputs))), dtype=torch.float64)
-    return network.adapted(torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs))

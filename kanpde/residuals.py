@@ -55,9 +55,7 @@ class Objective:
     count: collocation points for the equations; each weighted condition gets its share by dimension.
     """
 
-    def __init__(
-        self, field: Field, sampler: Sampler, weights: Mapping[str, float], count: int, seed: int
-    ) -> None:
+    def __init__(self, field: Field, sampler: Sampler, weights: Mapping[str, float], count: int, seed: int) -> None:
         self.field, self.problem = field, field.problem
         self.sampler, self.weights, self.count = sampler, weights, count
         self._seeds = torch.Generator().manual_seed(seed)

@@ -72,8 +72,8 @@ class Solution:
 
     @property
     def errors(self) -> Errors | None:
-        """None without an exact solution."""
-        return self.history[-1].errors if self.history else measured_errors(self.field)
+        """Of the stage with the smallest residual, whose network this is; None without an exact solution."""
+        return min(self.history, key=lambda s: s.residual).errors if self.history else measured_errors(self.field)
 
     @overload
     def __call__(self, **coordinates: Tensor) -> Tensor | dict[str, Tensor]: ...
@@ -162,7 +162,7 @@ class Solution:
         Of a steady field in three dimensions the middle plane of the last axis; of an unsteady one a strip of frames.
         """
         box = self.problem.domain
-        names = [n for n in box.names]
+        names = list(box.names)
         if box.dimension == 3 and TIME in names:
             space = [n for n in names if n != TIME]
             times = np.linspace(*box.axes[TIME], 5)
@@ -230,8 +230,7 @@ class Solution:
         network = model or _network(header["network"], arrays)
         network.load_state_dict(arrays)
         history = tuple(
-            Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None})
-            for stage in header["history"]
+            Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None}) for stage in header["history"]
         )
         return Solution(Field(problem, network, header["hard"]), history, header["status"])
 
@@ -293,19 +292,15 @@ def measured_errors(field: Field) -> Errors | None:
             missed = torch.cat(grad(u, *x.values()), 1) - slope
             sums[name] += [t.square().sum().item() for t in (gap, exact[name], missed, slope)]
             worst = max(worst, gap.abs().max().item())
-    relative = [
-        ((e / max(u, 1e-300)) ** 0.5, ((e + de) / max(u + du, 1e-300)) ** 0.5) for e, u, de, du in sums.values()
-    ]
-    return Errors(max(l2 for l2, _ in relative), max(h1 for _, h1 in relative), worst)
+    relative = [((e / max(u, 1e-300)) ** 0.5, ((e + de) / max(u + du, 1e-300)) ** 0.5) for e, u, de, du in sums.values()]
+    return Errors(float(max(l2 for l2, _ in relative)), float(max(h1 for _, h1 in relative)), worst)
 
 
 def observed_order(previous: Stage | None, stage: Stage) -> float | None:
     """log of the fall of the error (else of the residual) over log of the growth of the grid."""
     if previous is None or previous.grid is None or stage.grid is None or stage.grid <= previous.grid:
         return None
-    before, after = (
-        (s.errors.relative_l2 if s.errors is not None else s.residual) for s in (previous, stage)
-    )
+    before, after = ((s.errors.relative_l2 if s.errors is not None else s.residual) for s in (previous, stage))
     return log(before / after) / log(stage.grid / previous.grid) if before > 0 < after else None
 
 

@@ -16,14 +16,17 @@ from tqdm import tqdm
 from kanpde.conditions import Periodic
 from kanpde.field import Field
 from kanpde.networks import KAN, Layer, Product
-from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer
+from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
-from kanpde.refinement import Doubling, Refinement
+from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import Objective
 from kanpde.sampling import Graded, Sampler
 from kanpde.solution import Solution, Stage, measured_errors, observed_order
 
-ROUNDING = 1e-13  # a residual below it, relative to the operator's size, is rounding
+
+def rounding(order: int) -> float:
+    """Level of ‖r‖ below which it is rounding: that of second derivatives, and five times more for each further one."""
+    return 1e-13 * 5.0 ** max(order - 2, 0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def solve(
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
         default a separable KAN of degree 11 that starts with two spans an edge.
-    refine: `Doubling(limit)` by default, or `Grids(…)`.
+    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
     weights: factors on the rows of equations and weighted conditions, by name.
@@ -72,10 +75,10 @@ def solve(
     """
     start = time.perf_counter()
     network = _checked(problem, model, weights or {}, tol, max_seconds) or default_network(problem, seed)
-    optimizer, refine, sampler = optimizer or LevenbergMarquardt(), refine or Doubling(), sampler or Graded()
+    optimizer, refine, sampler = optimizer or LevenbergMarquardt(), refine or Adaptive(), sampler or Graded()
     budget = Budget(start, max_seconds)
-    best: Candidate | None = None
     history: list[Stage] = []
+    trained: list[Trained] = []
     shown = tqdm(disable=_silent(progress), unit="step") if not callable(progress) else nullcontext()
     with shown as bar:
         field = Field(problem, network, hard)
@@ -83,29 +86,21 @@ def solve(
             objective = Objective(field, sampler, weights or {}, _count(field), seed + len(history))
             optimizer = _suited(optimizer, objective)
             run = (_warm(optimizer) if history else optimizer).begin(objective)
-            steps = train(run, objective, budget, tol, _reporter(progress, bar, history, budget, field))
+            steps = train(run, budget, max(tol or 0.0, rounding(problem.order)), _reporter(progress, bar, history, budget, field))
             residual = _validated(objective)
             stage = _stage(field, history, steps, residual, time.perf_counter() - start)
             history.append(stage)
-            if best is None or residual < best.residual:
-                best = Candidate(field, residual, len(history))
+            trained.append(Trained(field.network, residual))
+            best = min(trained, key=lambda t: t.residual if isfinite(t.residual) else inf)
             if checkpoint is not None:
-                Solution(best.field, tuple(history), "unfinished").save(checkpoint)
-            finer = refine.refined(field.network)
-            status = _verdict(history, best, finer, tol, budget)
+                unfinished = Solution(field.with_network(best.network), tuple(history), "unfinished: saved on the way")
+                unfinished.save(checkpoint)
+            finer = refine.refined(trained)
+            status = _verdict(problem, history, best, finer, tol, budget)
             if status is not None:
-                return Solution(best.field, tuple(history[: best.stages]), status)
+                return Solution(field.with_network(best.network), tuple(history), status)
             assert finer is not None
             field = field.with_network(finer)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """The best network so far, and the stage that made it."""
-
-    field: Field
-    residual: float
-    stages: int
 
 
 @dataclass(frozen=True)
@@ -130,14 +125,14 @@ def default_network(problem: Problem, seed: int) -> KAN:
     return KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
 
 
-def train(run, objective: Objective, budget: Budget, tol: float | None, report: Callable[[int, float], None]) -> int:
+def train(run: Run, budget: Budget, goal: float, report: Callable[[int, float], None]) -> int:
     """Steps until the residual on fresh points is small or has stopped falling; returns their number."""
     seen: list[float] = []
     patience = 6
     while True:
         seen.append(run.step())
         report(len(seen), seen[-1])
-        small = seen[-1] < max(tol or 0.0, ROUNDING)
+        small = seen[-1] < goal
         stalled = len(seen) > patience and min(seen[-patience:]) > 0.7 * min(seen[:-patience])
         if small or stalled or budget.spent:
             return len(seen)
@@ -171,28 +166,26 @@ def _warm(optimizer: Optimizer) -> Optimizer:
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
 
 
-def _verdict(
-    history: list[Stage], best: Candidate, finer: nn.Module | None, tol: float | None, budget: Budget
-) -> str | None:
+def _verdict(problem: Problem, history: list[Stage], best: Trained, finer: nn.Module | None, tol: float | None, budget: Budget) -> str | None:
     """Why to stop, and what to try; None to go on."""
     residual = best.residual
     if not isfinite(residual):
         return "failed: the residual is not finite; check the equation near the boundary, or try another seed"
     if tol is not None and residual <= tol:
         return f"converged: residual {residual:.1e} is below tol={tol:g}"
-    if residual < 10 * ROUNDING:
+    if residual < 2 * rounding(problem.order):
         return f"converged: residual {residual:.1e} is at the level of rounding"
     goal = "" if tol is None else f" above tol={tol:g}"
     if budget.spent:
         return f"stopped: {budget.seconds:g} s are over at residual {residual:.1e}{goal}; raise max_seconds"
-    worse = len(history) >= 3 and min(s.residual for s in history[-2:]) > 0.5 * min(s.residual for s in history[:-2])
+    worse = len(history) > 3 and min(s.residual for s in history[-3:]) > 0.5 * min(s.residual for s in history[:-3])
     if worse:
         return (
-            f"stopped: two refinements brought no progress at residual {residual:.1e}{goal}; give a richer network, such as "
+            f"stopped: three refinements brought no progress at residual {residual:.1e}{goal}; give a richer network, such as "
             "KAN([axes, Product(unknowns, rank=16)]), or check that the problem is well posed"
         )
     if finer is None:
-        return f"stopped: the last grid is done at residual {residual:.1e}{goal}; allow finer ones by refine=Doubling(limit=…)"
+        return f"stopped: the last grid is done at residual {residual:.1e}{goal}; allow finer ones by refine=Adaptive(grid=…, size=…)"
     return None
 
 

@@ -127,8 +127,7 @@ def elevate_degree(coefficients: Coefficients, knots: Knots, degree: int) -> tup
     spans = find_spans(raised[:, :count].T, knots, degree).T
     # F_{p+1}(u₁, …, u_{p+1}) is the mean of F_p over the arguments with one left out.
     total = sum(
-        blossom(coefficients, knots, degree, spans, torch.stack(inside[:j] + inside[j + 1 :]))
-        for j in range(degree + 1)
+        blossom(coefficients, knots, degree, spans, torch.stack(inside[:j] + inside[j + 1 :])) for j in range(degree + 1)
     )
     return total / (degree + 1), raised
 

@@ -106,9 +106,7 @@ def test_vtk_reads_what_was_written(tmp_path, counts, suffix, reader_type):
     np.testing.assert_array_equal(vtk_to_numpy(output.GetPoints().GetData()), padded(points))
     connectivity = vtk_to_numpy(output.GetCells().GetConnectivityArray())
     np.testing.assert_array_equal(connectivity.reshape(corners.shape), corners)
-    assert {output.GetCellType(i) for i in range(output.GetNumberOfCells())} == {
-        {"line": 3, "triangle": 5}.get(kind, 10)
-    }
+    assert {output.GetCellType(i) for i in range(output.GetNumberOfCells())} == {{"line": 3, "triangle": 5}.get(kind, 10)}
     for name, values in data.items():
         expected = padded(values) if name == "gradient" else values
         np.testing.assert_array_equal(vtk_to_numpy(output.GetPointData().GetArray(name)), expected)
