@@ -123,3 +123,7 @@ def _check_output(path: str | None, suffixes: tuple[str, ...]) -> None:
         raise UsageError(f"cannot write {path!r}; its suffix must be one of {', '.join(suffixes)}")
     if path is not None and not Path(path).resolve().parent.is_dir():
         raise UsageError(f"cannot write {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

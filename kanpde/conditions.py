@@ -100,10 +100,11 @@ class Periodic:
     """
 
     axis: str
-    order: int = 2
+    order: int | None = None  # a problem puts in that of its equations
 
     def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Columns:
         """`points` lie on the face at the low end."""
+        assert self.order is not None
         low, high = evaluate.box.axes[self.axis]
         there = points - (high - low) * normals  # the outward normal of the low face points down the axis
         one, at_one = evaluate(points)

@@ -17,22 +17,36 @@ MultiIndex = tuple[int, ...]
 def grad(u: Column, *coordinates: Column) -> tuple[Column, ...]:
     """∇u = (∂u/∂x₁, …), per point; zeros where `u` does not depend on a coordinate.
 
-    Raises ValueError if a coordinate is not a differentiable input of the evaluation (`requires_grad`).
+    Raises ValueError if a coordinate is not one of the columns that `u` was made from, as they are.
     """
-    for number, x in enumerate(coordinates):
-        if not x.requires_grad:
-            raise ValueError(
-                f"argument {number + 1} of the derivative is not a coordinate that autograd follows; pass the "
-                "coordinate columns given to your function themselves (not a copy, slice or constant)"
-            )
+    if not coordinates:
+        raise ValueError("no coordinates to differentiate by; pass them, as in grad(u, x, y)")
+    _check_coordinates(coordinates)
     if not u.requires_grad:  # a constant
         return tuple(torch.zeros_like(x) for x in coordinates)
-    ones = torch.ones_like(u)
-    return torch.autograd.grad(u, coordinates, ones, create_graph=True, allow_unused=True, materialize_grads=True)
+    slopes = torch.autograd.grad(u, coordinates, torch.ones_like(u), create_graph=True, allow_unused=True)
+    for number, (x, slope) in enumerate(zip(coordinates, slopes, strict=True)):
+        if slope is None and not x.is_leaf:  # a copy, made after u: nothing can depend on it
+            raise _no_coordinate(number)
+    return tuple(torch.zeros_like(x) if slope is None else slope for x, slope in zip(coordinates, slopes, strict=True))
+
+
+def _check_coordinates(coordinates: Sequence[Column]) -> None:
+    for number, x in enumerate(coordinates):
+        if not x.requires_grad:
+            raise _no_coordinate(number)
+
+
+def _no_coordinate(number: int) -> ValueError:
+    return ValueError(
+        f"argument {number + 1} of the derivative is not a coordinate that autograd follows; pass the "
+        "coordinate columns given to your function themselves (not a copy, slice or constant)"
+    )
 
 
 def diff(u: Column, *coordinates: Column) -> Column:
     """∂ᵏu/∂x₁…∂xₖ, per point: `diff(u, x)` is u_x, `diff(u, x, x)` u_xx, `diff(k * diff(u, x), x)` (k u_x)_x."""
+    _check_coordinates(coordinates)
     for x in coordinates:
         (u,) = grad(u, x)
     return u

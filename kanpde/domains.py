@@ -81,7 +81,8 @@ class Box:
         self._check_axes((name,))
         if value not in self.axes[name]:
             low, high = self.axes[name]
-            raise ValueError(f"{self} has no face {name}={value:g}; its faces across {name} are at {low:g} and {high:g}")
+            shown = f"{value:.15g}" if isinstance(value, int | float) else repr(value)
+            raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
         return Part(self, ((name, self.axes[name].index(value)),))
 
     def boundary(self, *axes: str) -> "Part":
@@ -113,7 +114,9 @@ class Part:
 
     def where(self, predicate: Callable[..., Tensor]) -> "Part":
         """The points of these faces at which `predicate(x=…, y=…)` is true."""
-        return Part(self.box, self.faces, predicate)
+        first = self.predicate
+        both = predicate if first is None else lambda **x: _truth(first, x) & _truth(predicate, x)
+        return Part(self.box, self.faces, both)
 
     @property
     def dimension(self) -> int:
@@ -154,9 +157,20 @@ class Part:
         for name, side in self.faces:
             inside |= points[:, names.index(name)] == self.box.axes[name][side]
         if self.predicate is not None:
-            answer = self.predicate(**columns(points, names))
-            inside &= torch.as_tensor(answer, dtype=torch.bool).expand(len(points), 1)[:, 0]
+            inside &= _truth(self.predicate, columns(points, names))[:, 0]
         return inside
+
+
+def _truth(predicate: Callable[..., Tensor], x: dict[str, Column]) -> Column:
+    """A predicate of the coordinates as a column of truth values."""
+    like = next(iter(x.values()))
+    answer = torch.as_tensor(predicate(**x), dtype=torch.bool)
+    if answer.dim() and answer.shape != like.shape:
+        raise ValueError(
+            f"the predicate returned shape {tuple(answer.shape)} for coordinates of shape {tuple(like.shape)}; "
+            "compare columns of that shape only, without squeeze or indexing"
+        )
+    return answer.expand_as(like)
 
 
 def columns(points: Points, names: tuple[str, ...]) -> dict[str, Column]:

@@ -5,6 +5,7 @@ autograd follows to any order. It is also where coefficients enter, so the recor
 that an exact per-point Jacobian needs.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -37,9 +38,8 @@ class Product:
     rank: int = 1
 
 
-def silu_derivative(x: Tensor, order: int) -> Tensor:
+def silu_derivative(x: Tensor, sigma: Tensor, order: int) -> Tensor:
     """The derivative of x σ(x) of any order: x σ⁽ᵏ⁾ + k σ⁽ᵏ⁻¹⁾, with σ⁽ᵏ⁾ a polynomial in σ as σ' = σ − σ²."""
-    sigma = torch.sigmoid(x)
     polynomial, previous = [0, 1], [0]
     for _ in range(order):
         slope = [power * c for power, c in enumerate(polynomial)][1:]
@@ -56,44 +56,64 @@ def silu_derivative(x: Tensor, order: int) -> Tensor:
 
 
 class EdgeFunctions:
-    """All edge functions of one layer at given points: S_k = Σ_m T_m⁽ᵏ⁾(x) c_m, for every order k that is asked for.
+    """All edge functions of one layer at given points: S_k = T⁽ᵏ⁾(x) c, for every order k that is asked for.
 
-    T holds the degree + 1 local splines of each input and its residual activation. Each order is computed once; the
-    derivative of S_k by x is S_{k+1}, so nested autograd stays exact and shares its parts.
+    T is sparse: at a point each input has degree + 1 local splines and its residual activation. Each order is computed
+    once; the derivative of S_k by x is S_{k+1}, so nested autograd stays exact and shares its parts.
     """
 
     def __init__(self, layer: "Layer", x: Inputs) -> None:
         self.layer, self.x = layer, x
         self._basis = LocalBasis(x.detach(), layer.knots, layer.degree)
-        local = self._basis.first + torch.arange(layer.degree + 1, device=x.device)[:, None, None]
-        rows = layer.first_row + torch.where(layer.periodic, local % layer.counts, local)
-        self.rows = torch.cat([rows, layer.activation_row.expand(1, *x.shape)])  # (local, points, inputs)
+        self._sigmoid = torch.sigmoid(x.detach())
+        local = self._basis.first[..., None] + torch.arange(layer.degree + 1, device=x.device)
+        if layer.periodic.any():
+            local = torch.where(layer.periodic[:, None], local % layer.counts[:, None], local)
+        rows = torch.cat([local + layer.first_row[:, None], layer.activation_row[:, None].expand(len(x), -1, 1)], 2)
+        self.rows: Annotated[Tensor, "points inputs local"] = rows
+        self._columns = rows.flatten().int()
         self.values: dict[int, EdgeValues] = {}
+        self._constants: dict[int, EdgeValues] = {}
+        self._terms: dict[int, Tensor] = {}
 
-    def terms(self, order: int) -> Annotated[Tensor, "local points inputs"]:
+    def terms(self, order: int) -> Annotated[Tensor, "points inputs local"]:
         """Derivatives of the local splines and, last, of the activation, which periodic inputs lack."""
-        activation = silu_derivative(self.x.detach(), order) * ~self.layer.periodic
-        return torch.cat([self._basis.derivative(order), activation[None]])
+        if order not in self._terms:
+            activation = silu_derivative(self.x.detach(), self._sigmoid, order) * ~self.layer.periodic
+            self._terms[order] = torch.cat([self._basis.derivative(order), activation[None]]).permute(1, 2, 0).contiguous()
+        return self._terms[order]
+
+    def product(self, order: int, table: Tensor) -> Annotated[Tensor, "points*inputs edges"]:
+        """T⁽ᵏ⁾ c, without a graph."""
+        values, local = self.terms(order).flatten(), self.rows.shape[2]
+        starts = torch.arange(0, len(values) + 1, local, dtype=torch.int32)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            matrix = torch.sparse_csr_tensor(
+                starts, self._columns, values, (self.x.numel(), len(table)), check_invariants=False
+            )
+        return matrix @ table
 
     def value(self, order: int) -> EdgeValues:
-        if order not in self.values:
-            self.values[order] = _Edges.apply(self.x, self, order)
-        return self.values[order]
+        if order in self.values:
+            return self.values[order]
+        # the last backward pass, of a Jacobian, needs one order more, but not as a part of the graph
+        cache = self.values if torch.is_grad_enabled() else self._constants
+        if order not in cache:
+            cache[order] = _Edges.apply(self.x, self, order).unflatten(0, self.x.shape)
+        return cache[order]
 
 
 class _Edges(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, functions, order):
+    def forward(ctx, x, functions, order):  # noqa: ARG004
         ctx.functions, ctx.order = functions, order
-        table, terms = functions.layer.table.detach(), functions.terms(order)
-        total = x.new_zeros(*x.shape, table.shape[1])
-        for term, rows in zip(terms, functions.rows, strict=True):
-            total.addcmul_(term[..., None], table[rows])
-        return total
+        return functions.product(order, functions.layer.table.detach())
 
     @staticmethod
     def backward(ctx, gradient):
-        return (gradient * ctx.functions.value(ctx.order + 1)).sum(-1), None, None
+        slope = ctx.functions.value(ctx.order + 1)
+        return (gradient.view_as(slope) * slope).sum(-1), None, None
 
 
 class Tape:
@@ -122,14 +142,14 @@ class Tape:
         local: dict[int, Tensor] = {}
         for (_, f, order), gradient in zip(used, gradients, strict=True):
             if gradient is not None:
-                share = f.terms(order)[..., None] * gradient
-                local[id(f)] = share if id(f) not in local else local[id(f)].add_(share)
+                terms, gradient = f.terms(order)[..., None], gradient[:, :, None]
+                local[id(f)] = local[id(f)].addcmul_(terms, gradient) if id(f) in local else terms * gradient
         for number, f in self.record:
             if id(f) in local:
                 edges = self.layers[number].table.shape[1]
-                rows = f.rows.permute(1, 0, 2).flatten(1)[..., None].expand(-1, -1, edges)
+                rows = f.rows.flatten(1)[..., None].expand(-1, -1, edges)
                 block = result[:, starts[number] : starts[number + 1]].unflatten(1, (-1, edges))
-                block.scatter_add_(1, rows, local[id(f)].permute(1, 0, 2, 3).flatten(1, 2))
+                block.scatter_add_(1, rows, local[id(f)].flatten(1, 2))
         return result
 
     def clear(self) -> None:
@@ -200,7 +220,7 @@ class Layer(nn.Module):
             tape.record.append((tape.layers.index(self), functions))
             edges = functions.value(0)
         else:
-            edges = (_Terms.apply(x, functions, 0)[..., None] * self.table[functions.rows]).sum(0)
+            edges = torch.einsum("pil,pile->pie", _Terms.apply(x, functions, 0), self.table[functions.rows])
         if isinstance(self.nodes, Product):
             products = reduce(mul, edges.unbind(1))
             return products.unflatten(1, (self.nodes.count, self.nodes.rank)).sum(2)
@@ -225,10 +245,10 @@ class Layer(nn.Module):
         """The sums of products of both layers, of which the new ones begin as zero: the same functions."""
         assert isinstance(self.nodes, Product)
         assert isinstance(extra.nodes, Product)
+        nodes = Product(self.nodes.count, self.nodes.rank + extra.nodes.rank)
         extra = extra.refitted(self.knots, self.degree)
         new = extra.table.detach().clone()
         new[: extra.first_row[1] if len(extra.first_row) > 1 else None] = 0.0  # one factor of each product
-        nodes = Product(self.nodes.count, self.nodes.rank + extra.nodes.rank)
         tables = [t.unflatten(1, (self.nodes.count, -1)) for t in (self.table.detach(), new)]
         return Layer(self.knots, self.degree, nodes, self.periodic, torch.cat(tables, 2).flatten(1))
 
@@ -240,11 +260,12 @@ class Layer(nn.Module):
         low, high = knots[:, degree], knots[:, -1 - degree]
         sites = low + (high - low) * nodes[:, None]
         old, new = EdgeFunctions(self, sites), EdgeFunctions(blank, sites)
-        values = (old.terms(0)[:-1, ..., None] * self.table.detach()[old.rows[:-1]]).sum(0)
+        values = old.product(0, self.table.detach()).unflatten(0, sites.shape)
+        values = values - old.terms(0)[..., -1:] * self.table.detach()[self.activation_row]
         parts = []
         for i in range(knots.shape[0]):  # inputs may differ in their number of coefficients
             design = sites.new_zeros(count, int(blank.counts[i]))
-            design.scatter_add_(1, (new.rows[:-1, :, i] - blank.first_row[i]).T, new.terms(0)[:-1, :, i].T)
+            design.scatter_add_(1, new.rows[:, i, :-1] - blank.first_row[i], new.terms(0)[:, i, :-1])
             parts.append(torch.linalg.lstsq(design, values[:, i], driver="gelsd").solution)
             if not self.periodic[i]:
                 parts.append(self.table.detach()[self.activation_row[i], None])
@@ -272,12 +293,12 @@ class _Terms(torch.autograd.Function):
     def forward(ctx, x, functions, order):
         ctx.functions, ctx.order = functions, order
         ctx.save_for_backward(x)
-        return functions.terms(order)
+        return functions.terms(order).clone()  # the cached ones must not become part of a graph
 
     @staticmethod
     def backward(ctx, gradient):
         (x,) = ctx.saved_tensors
-        return (gradient * _Terms.apply(x, ctx.functions, ctx.order + 1)).sum(0), None, None
+        return (gradient * _Terms.apply(x, ctx.functions, ctx.order + 1)).sum(2), None, None
 
 
 class KAN(nn.Module):
@@ -290,6 +311,8 @@ class KAN(nn.Module):
     Raises ValueError if the shape, grid or degree is impossible.
     """
 
+    layers: Sequence[Layer]  # an nn.ModuleList, of which the type checker does not know the elements
+
     def __init__(
         self,
         nodes: Sequence[int | Product],
@@ -298,24 +321,28 @@ class KAN(nn.Module):
         seed: int = 0,
         periodic: Sequence[int] = (),
     ) -> None:
-        super().__init__()
         _check_shape(nodes, grid, degree)
         random = torch.Generator().manual_seed(seed)
-        x, layers = dense_points(int(nodes[0])), []
-        for number, outputs in enumerate(nodes[1:]):
+        first, *others = nodes
+        assert isinstance(first, int)
+        x, layers = dense_points(first), []
+        for number, outputs in enumerate(others):
             wraps = torch.tensor([number == 0 and i in periodic for i in range(x.shape[1])])
             low, high = _range(x, MARGIN) if number else (x.min(0).values, x.max(0).values)
             layers.append(Layer.initial(low, high, outputs, grid, degree, wraps, random))
             with torch.no_grad():
                 x = layers[-1](x)
-        self.layers = nn.ModuleList(layers)
+        self._keep(layers)
 
     @classmethod
     def from_layers(cls, layers: Sequence[Layer]) -> "KAN":
         kan = cls.__new__(cls)
-        nn.Module.__init__(kan)
-        kan.layers = nn.ModuleList(layers)
+        kan._keep(layers)
         return kan
+
+    def _keep(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)  # pyright: ignore[reportAttributeAccessIssue]
 
     def __repr__(self) -> str:
         return f"KAN({self.shape}, grid={self.grid}, degree={self.degree}, {self.size} coefficients)"
@@ -426,7 +453,7 @@ class MLP(nn.Module):
         random = torch.Generator().manual_seed(seed)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            linear = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
+            linear = nn.Linear(inputs, outputs, dtype=torch.float64, device="meta").to_empty(device="cpu")
             nn.init.xavier_normal_(linear.weight, generator=random)
             nn.init.zeros_(linear.bias)
             layers += [linear, nn.Tanh()]

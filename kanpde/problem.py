@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import pi, prod, sqrt
 
 import torch
 from torch import Tensor
 
-from kanpde.conditions import AnyCondition, Dirichlet, Periodic
+from kanpde.conditions import AnyCondition, Condition, Dirichlet, Periodic
 from kanpde.derivatives import Column, Probe
 from kanpde.domains import TIME, Box, Part, Points, columns
 
@@ -47,14 +47,16 @@ class Problem:
 
         if not isinstance(self.domain, Box):
             raise TypeError(f"domain is {self.domain!r}; give a Box, as in Box(x=(0, 1), y=(0, 1))")
+        if not isinstance(self.conditions, Mapping):
+            raise TypeError(f'conditions are {self.conditions!r}; give a dict of them by name, as in {{"walls": Dirichlet(…)}}')
         set_("unknowns", _unknowns(self.residual, self.domain))
-        set_("conditions", dict(self.conditions))
         set_("parts", {name: self._part(name) for name in self.conditions})
         random = torch.Generator().manual_seed(0)
         points = self.domain.points(torch.rand(TRIALS, self.domain.dimension, generator=random, dtype=torch.float64))
-        orders, sizes = self._probed(points, random)
+        orders, sizes = self._probed_equations(points, random)
         set_("orders", orders)
-        set_("sizes", sizes)
+        set_("conditions", {name: self._completed(name) for name in self.conditions})
+        set_("sizes", sizes | self._probed_conditions(random))
         self._check_cover(random)
         self._check_corners(random)
         if self.exact is not None:
@@ -78,7 +80,7 @@ class Problem:
         found = self.exact(**x)
         named = found if isinstance(found, dict) else {self.unknowns[0]: found}
         like = next(iter(x.values()))
-        return {name: torch.as_tensor(named[name], dtype=like.dtype).expand_as(like) for name in self.unknowns}
+        return {n: torch.full_like(like, u) if isinstance(u, int | float) else u for n, u in named.items()}
 
     # --- checks ---------------------------------------------------------------------------------------------------
 
@@ -107,47 +109,84 @@ class Problem:
         part = self.parts[name]
         return part.sample(torch.rand(count, part.dimension, generator=random, dtype=torch.float64))
 
-    def _probed(self, points: Points, random: torch.Generator) -> tuple[dict, dict]:
-        """Derivatives that the equations take, and the size that each operator has on a wave of the domain's length."""
-        names = self.domain.names
-        waves = [pi / (high - low) for low, high in self.domain.axes.values()]
-        orders = {u: dict.fromkeys(names, 0) for u in self.unknowns}
-        sizes: dict[str, float] = {}
-
-        def note(label: str, probes: dict[str, Probe], column: Column, counted: bool) -> None:
-            total = 0.0
-            for unknown, probe in probes.items():
-                for index, coefficient in probe.coefficients(column).items():
-                    factor = prod(w**k for w, k in zip(waves, index, strict=True))
-                    total += (factor * coefficient).square().mean().item()
-                    if counted:
-                        for axis, k in zip(names, index, strict=True):
-                            orders[unknown][axis] = max(orders[unknown][axis], k)
-            if total == 0.0 or not total < float("inf"):
+    def _completed(self, name: str) -> AnyCondition:
+        """The condition with what it leaves to its problem: the only unknown, or how many derivatives are periodic."""
+        condition = self.conditions[name]
+        if isinstance(condition, Periodic):
+            needed = max(1, *(by_axis[condition.axis] for by_axis in self.orders.values()))
+            if condition.order is not None and condition.order < needed:
                 raise ValueError(
-                    f"{label} does not depend on any of {', '.join(self.unknowns)} or is not finite; "
-                    "check that it uses its arguments and not a variable of the same name"
+                    f"condition {name!r} makes {condition.order} derivatives periodic, from the value on, but the equation has "
+                    f"order {needed} in {condition.axis}; leave the order out: Periodic({condition.axis!r})"
                 )
-            sizes[label] = max(sizes.get(label, 0.0), sqrt(total))
+            return replace(condition, order=condition.order or needed)
+        if not isinstance(condition, Condition) and condition.of is None:
+            return replace(condition, of=self.unknowns[0])
+        return condition
 
-        x = columns(points, names)
+    def _probed_equations(self, points: Points, random: torch.Generator) -> tuple[dict[str, dict[str, int]], dict[str, float]]:
+        """Orders of the derivatives that the equations take, by unknown and axis, and the sizes of their operators."""
+        x = columns(points, self.domain.names)
         probes = {u: Probe(list(x.values()), random) for u in self.unknowns}
-        unknowns = {u: probe.unknown() for u, probe in probes.items()}
-        for label, column in self.equations(unknowns, x).items():
+        found = self.equations({u: probe.unknown() for u, probe in probes.items()}, x)
+        if not found:
+            raise ValueError("the residual returned no equation; return a column, or a dict of named columns")
+        orders = {u: dict.fromkeys(self.domain.names, 0) for u in self.unknowns}
+        sizes, taken = {}, set()
+        for label, column in found.items():
+            if label in self.conditions:
+                raise ValueError(f"condition {label!r} has the name of an equation; give it another")
             _check_column(f"equation {label!r}", column, len(points))
-            note(label, probes, column, counted=True)
-        for label, condition in self.conditions.items():
-            if isinstance(condition, Periodic):
-                sizes[label] = 1.0
-                continue
-            at, normals = self.samples(label, TRIALS, random)
-            if not len(at):
-                raise ValueError(f"condition {label!r} holds at no point of {self.parts[label]}; check its predicate")
-            trial = _Trial(self, random)
-            column = condition.rows(trial, at, normals)
-            _check_column(f"condition {label!r}", column, len(at))
-            note(label, trial.probes, column, counted=False)
+            sizes[label] = self._size(f"equation {label!r}", column, probes)
+            for unknown, probe in probes.items():
+                for index in probe.coefficients(column):
+                    taken.add(unknown)
+                    for axis, k in zip(self.domain.names, index, strict=True):
+                        orders[unknown][axis] = max(orders[unknown][axis], k)
+        if missing := [u for u in self.unknowns if u not in taken]:
+            raise ValueError(
+                f"no equation takes {', '.join(missing)}, so nothing determines it; use it in an equation or drop it"
+            )
         return orders, sizes
+
+    def _probed_conditions(self, random: torch.Generator) -> dict[str, float]:
+        """Sizes of the conditions' operators."""
+        sizes: dict[str, float] = {}
+        for name, condition in self.conditions.items():
+            if isinstance(condition, Periodic):
+                sizes[name] = 1.0
+                continue
+            trial = _Trial(self, random)
+            try:
+                at, normals = self.samples(name, TRIALS, random)
+                if not len(at):  # a small part
+                    at, normals = (t[:TRIALS] for t in self.samples(name, 1024 * TRIALS, random))
+                column = condition.rows(trial, at, normals) if len(at) else None
+            except TypeError as error:
+                raise TypeError(
+                    f"condition {name!r}: {error}; predicates and values take the axes {', '.join(self.domain.names)} by "
+                    f"keyword, residuals of a Condition before them the unknowns {', '.join(self.unknowns)}"
+                ) from error
+            if column is None:
+                raise ValueError(f"condition {name!r} holds at no point of {self.parts[name]}; check its predicate")
+            _check_column(f"condition {name!r}", column, len(at))
+            sizes[name] = self._size(f"condition {name!r}", column, trial.probes)
+        return sizes
+
+    def _size(self, what: str, column: Column, probes: Mapping[str, Probe]) -> float:
+        """Root mean square of an operator applied to a wave of the domain's length."""
+        waves = [pi / (high - low) for low, high in self.domain.axes.values()]
+        total = 0.0
+        for probe in probes.values():
+            for index, coefficient in probe.coefficients(column).items():
+                factor = prod(w**k for w, k in zip(waves, index, strict=True))
+                total += (factor * coefficient).square().mean().item()
+        if not 0.0 < total < float("inf"):
+            raise ValueError(
+                f"{what} does not depend on any of {', '.join(self.unknowns)} or is not finite; "
+                "check that it uses its arguments and not a variable of the same name"
+            )
+        return sqrt(total)
 
     def _check_cover(self, random: torch.Generator) -> None:
         """Every face that the order of the equation asks for has its conditions."""
@@ -168,6 +207,8 @@ class Problem:
                         )
                     continue
                 bare = [(low, high)[side] for side in (0, 1) if counts[side] == 0]
+                if self.domain.dimension == 1 and sum(counts) >= order:
+                    continue  # an ordinary differential equation may have all of its data at one end
                 if (order >= 2 and bare) or (len(bare) == 2 and len(self.unknowns) == 1):
                     raise ValueError(
                         f"nothing determines {unknown} at {axis}={bare[0]:g}: the equation has derivatives of order {order} "
@@ -186,7 +227,7 @@ class Problem:
         points, _ = face.sample(torch.rand(TRIALS, face.dimension, generator=random, dtype=torch.float64))
         cover = torch.zeros(len(points))
         for name, condition in self.conditions.items():
-            if not isinstance(condition, Periodic) and getattr(condition, "of", None) in (None, unknown):
+            if not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
                 cover += self.parts[name].contains(points)
         return int(cover.min())
 
@@ -201,7 +242,7 @@ class Problem:
                 if not len(shared):
                     continue
                 zero = _Constant(self, 0.0)
-                a, b = (-c.rows(zero, shared, torch.zeros_like(shared)) for c in (one, other))
+                a, b = (0.0 - c.rows(zero, shared, torch.zeros_like(shared)) for c in (one, other))
                 gap, worst = (a - b).abs().max(0)
                 if gap > 1e-8 * (1 + a.abs().max()):
                     place = ", ".join(f"{n}={v:g}" for n, v in zip(self.domain.names, shared[worst[0]], strict=True))
@@ -212,20 +253,29 @@ class Problem:
 
     def _check_exact(self, points: Points, random: torch.Generator) -> None:
         exact = _Exact(self)
-        unknowns, x = exact(points)
+        try:
+            unknowns, x = exact(points)
+        except TypeError as error:
+            raise TypeError(f"exact solution: {error}; it takes the axes {', '.join(self.domain.names)} by keyword") from error
+        if set(unknowns) != set(self.unknowns) or list(unknowns) != list(self.unknowns):
+            raise ValueError(
+                f"the exact solution gives {', '.join(unknowns)}, but the unknowns are {', '.join(self.unknowns)}; "
+                "return a dict of a column for each, in that order"
+            )
         for name, column in unknowns.items():
             _check_column(f"exact solution {name!r}", column, len(points))
         for label, column in self.equations(unknowns, x).items():
             self._check_zero(f"equation {label!r}", column, self.sizes[label], unknowns)
         for label, condition in self.conditions.items():
             at, normals = self.samples(label, TRIALS, random)
-            rows = condition.rows(exact, at, normals)
-            self._check_zero(f"condition {label!r}", rows, self.sizes[label], unknowns)
+            if len(at):
+                rows = condition.rows(exact, at, normals)
+                self._check_zero(f"condition {label!r}", rows, self.sizes[label], unknowns)
 
     def _check_zero(self, what: str, column: Column, size: float, unknowns: dict[str, Column]) -> None:
         scale = size * max(u.abs().max().item() for u in unknowns.values())
         # rounding of high derivatives aside, a formula is right or wrong: wrong ones miss by a percent or more
-        if column.abs().max() > 1e-5 * scale:
+        if not column.abs().max() <= 1e-5 * scale:
             raise ValueError(
                 f"the exact solution does not satisfy {what}: the residual reaches {column.abs().max().item():.2g}; "
                 "correct the sign or factor in one of them, or leave `exact` out"
@@ -302,7 +352,7 @@ def _shared_edges(one: Part, other: Part, random: torch.Generator) -> Points:
     box, found = one.box, []
     for axis, side in one.faces:
         for second, end in other.faces:
-            if axis != second:
+            if axis != second or side == end:
                 points = box.points(torch.rand(16, box.dimension, generator=random, dtype=torch.float64))
                 points[:, box.names.index(axis)] = box.axes[axis][side]
                 points[:, box.names.index(second)] = box.axes[second][end]

@@ -25,16 +25,17 @@ class Refinement(Protocol):
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Halve every span; where that brought less than `gain`, sum more products instead.
+    """Halve every span and raise the degree by two; where that brought less than `gain`, sum more products instead.
 
     A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: a
     doubled grid that gained little is followed by a doubled rank, and a doubled rank that gained little is taken back.
-    Both refinements are exact, so that nothing learned is lost. Networks without products only halve their spans.
+    All refinements are exact, so that nothing learned is lost. Networks without products have no rank to raise.
 
-    Parameters: limits on the spans of an edge, on the rank, and on the number of coefficients.
+    Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
 
     grid: int = 64
+    degree: int = 11
     rank: int = 64
     size: int = 3000
     gain: float = 2.0
@@ -54,7 +55,8 @@ class Adaptive:
     def _halved(self, network: KAN) -> KAN | None:
         if 2 * network.grid > self.grid:
             return None
-        return self._affordable(network.adapted().refined(grid=2 * network.grid))
+        degree = max(network.degree, min(network.degree + 2, self.degree))
+        return self._affordable(network.adapted().refined(2 * network.grid, degree))
 
     def _widened(self, network: KAN) -> KAN | None:
         if network.rank is None or 2 * network.rank > self.rank:

@@ -23,6 +23,7 @@ Residual = Annotated[Tensor, "rows"]
 Jacobian = Annotated[Tensor, "rows coefficients"]
 
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
+LEAST_ROWS = 256  # of a piece, whatever its memory
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Objective:
     def linearized(self) -> Iterator[tuple[Residual, Jacobian]]:
         """(r, J) in pieces of bounded memory."""
         tape = recorder(self.field.network)
-        rows = max(256, CHUNK_BYTES // (8 * self.size))
+        rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
         for block in self.blocks(tape, rows):
             yield torch.cat([r.detach()[:, 0] for r in block]), torch.cat([tape.jacobian(r) for r in block])
             tape.clear()

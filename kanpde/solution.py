@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import log
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kanpde.derivatives import grad
@@ -75,10 +75,6 @@ class Solution:
         """Of the stage with the smallest residual, whose network this is; None without an exact solution."""
         return min(self.history, key=lambda s: s.residual).errors if self.history else measured_errors(self.field)
 
-    @overload
-    def __call__(self, **coordinates: Tensor) -> Tensor | dict[str, Tensor]: ...
-    @overload
-    def __call__(self, **coordinates: ArrayLike) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]: ...
     def __call__(self, **coordinates: Any) -> Any:
         names = self.problem.domain.names
         if set(coordinates) != set(names):
@@ -87,9 +83,9 @@ class Solution:
                 f"call solution({', '.join(f'{n}=…' for n in names)})"
             )
         tensors = any(isinstance(c, Tensor) for c in coordinates.values())
-        given = [torch.as_tensor(coordinates[name], dtype=torch.float64) for name in names]
+        given = [_column(coordinates[name]) for name in names]
         shape = torch.broadcast_shapes(*(c.shape for c in given))
-        points = torch.stack([c.detach().expand(shape).reshape(-1) for c in given], 1)
+        points = torch.stack([c.expand(shape).reshape(-1) for c in given], 1)
         found = {name: values.reshape(shape) for name, values in evaluated(self.field, points).items()}
         results = found if tensors else {name: values.numpy() for name, values in found.items()}
         return results if len(results) > 1 else next(iter(results.values()))
@@ -233,6 +229,11 @@ class Solution:
             Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None}) for stage in header["history"]
         )
         return Solution(Field(problem, network, header["hard"]), history, header["status"])
+
+
+def _column(given: Any) -> Tensor:
+    """A number, list, array or tensor as float64; torch takes no arrays of the other byte order, as some files hold."""
+    return given.detach().double() if isinstance(given, Tensor) else torch.from_numpy(np.array(given, np.float64))
 
 
 def _default_points(dimension: int) -> int:

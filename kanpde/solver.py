@@ -3,9 +3,11 @@
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tqdm import tqdm
 
 from kanpde.conditions import Periodic
 from kanpde.field import Field
-from kanpde.networks import KAN, Layer, Product
+from kanpde.networks import KAN, Product
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Refinement, Trained
@@ -73,40 +75,38 @@ def solve(
 
     Raises ValueError or TypeError before any work if the settings are impossible.
     """
-    start = time.perf_counter()
-    network = _checked(problem, model, weights or {}, tol, max_seconds) or default_network(problem, seed)
-    optimizer, refine, sampler = optimizer or LevenbergMarquardt(), refine or Adaptive(), sampler or Graded()
-    budget = Budget(start, max_seconds)
+    budget = Budget(max_seconds)
+    weights, optimizer = weights or {}, optimizer or LevenbergMarquardt()
+    refine, sampler = refine or Adaptive(), sampler or Graded()
+    network = _checked(problem, model, weights, tol, max_seconds) or default_network(problem, seed)
+    goal = max(tol or 0.0, rounding(problem.order))
+    field = Field(problem, network, hard)
     history: list[Stage] = []
     trained: list[Trained] = []
-    shown = tqdm(disable=_silent(progress), unit="step") if not callable(progress) else nullcontext()
-    with shown as bar:
-        field = Field(problem, network, hard)
-        while True:
-            objective = Objective(field, sampler, weights or {}, _count(field), seed + len(history))
+    status = None
+    with _shown(progress, budget) as show:
+        while status is None:
+            objective = Objective(field, sampler, weights, _count(field), seed + len(history))
             optimizer = _suited(optimizer, objective)
             run = (_warm(optimizer) if history else optimizer).begin(objective)
-            steps = train(run, budget, max(tol or 0.0, rounding(problem.order)), _reporter(progress, bar, history, budget, field))
-            residual = _validated(objective)
-            stage = _stage(field, history, steps, residual, time.perf_counter() - start)
-            history.append(stage)
+            steps, residual = train(run, objective, goal, budget, partial(show, history, field))
+            history.append(_stage(field, history, steps, residual, budget.used))
             trained.append(Trained(field.network, residual))
-            best = min(trained, key=lambda t: t.residual if isfinite(t.residual) else inf)
+            best = min(trained, key=lambda t: t.residual)
             if checkpoint is not None:
-                unfinished = Solution(field.with_network(best.network), tuple(history), "unfinished: saved on the way")
-                unfinished.save(checkpoint)
+                unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
+                Solution(field.with_network(best.network), tuple(history), unfinished).save(checkpoint)
             finer = refine.refined(trained)
             status = _verdict(problem, history, best, finer, tol, budget)
-            if status is not None:
-                return Solution(field.with_network(best.network), tuple(history), status)
-            assert finer is not None
-            field = field.with_network(finer)
+            field = field.with_network(finer if finer is not None and status is None else best.network)
+    return Solution(field, tuple(history), status)
 
 
-@dataclass(frozen=True)
 class Budget:
-    start: float
-    seconds: float | None
+    """The time that a solution may take; an interrupt by the user spends it at once."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.start, self.seconds, self.interrupted = time.perf_counter(), seconds, False
 
     @property
     def used(self) -> float:
@@ -114,7 +114,7 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        return self.seconds is not None and self.used >= self.seconds
+        return self.interrupted or (self.seconds is not None and self.used >= self.seconds)
 
 
 def default_network(problem: Problem, seed: int) -> KAN:
@@ -125,29 +125,43 @@ def default_network(problem: Problem, seed: int) -> KAN:
     return KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
 
 
-def train(run: Run, budget: Budget, goal: float, report: Callable[[int, float], None]) -> int:
-    """Steps until the residual on fresh points is small or has stopped falling; returns their number."""
+def train(
+    run: Run, objective: Objective, goal: float, budget: Budget, report: Callable[[int, float], None]
+) -> tuple[int, float]:
+    """Steps until ‖r‖ on fresh points is small or has stopped falling; keeps the best iterate.
+
+    Returns the number of steps and ‖r‖ of what is kept, on points not trained on (infinite where it is not a number).
+    """
+    # what a KAN does not learn in a few steps, its next grid does
+    patience = 6 if isinstance(objective.field.network, KAN) else 40
     seen: list[float] = []
-    patience = 6
-    while True:
-        seen.append(run.step())
-        report(len(seen), seen[-1])
-        small = seen[-1] < goal
-        stalled = len(seen) > patience and min(seen[-patience:]) > 0.7 * min(seen[:-patience])
-        if small or stalled or budget.spent:
-            return len(seen)
+    best, kept = inf, objective.coefficients
+    try:
+        while True:
+            before = objective.coefficients
+            found = run.step()
+            seen.append(found if isfinite(found) else inf)
+            if seen[-1] < best:
+                best, kept = seen[-1], before
+            report(len(seen), seen[-1])
+            stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
+            if seen[-1] < goal or stalled or budget.spent:
+                break
+    except KeyboardInterrupt:
+        budget.interrupted = True
+        objective.coefficients = kept
+    objective.batch = objective.fresh()
+    last = objective.residual().norm().item()
+    if last <= best:
+        return len(seen), last
+    objective.coefficients = kept
+    return len(seen), best
 
 
 def _count(field: Field) -> int:
     """Collocation points: two and a half for each coefficient, as each gives a row for every equation."""
     size = sum(p.numel() for p in field.network.parameters())
     return max(64, round(2.5 * size / len(field.problem.unknowns)))
-
-
-def _validated(objective: Objective) -> float:
-    """‖r‖ on points not trained on."""
-    objective.batch = objective.fresh()
-    return objective.residual().norm().item()
 
 
 def _stage(field: Field, history: list[Stage], steps: int, residual: float, seconds: float) -> Stage:
@@ -166,7 +180,9 @@ def _warm(optimizer: Optimizer) -> Optimizer:
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
 
 
-def _verdict(problem: Problem, history: list[Stage], best: Trained, finer: nn.Module | None, tol: float | None, budget: Budget) -> str | None:
+def _verdict(
+    problem: Problem, history: list[Stage], best: Trained, finer: nn.Module | None, tol: float | None, budget: Budget
+) -> str | None:
     """Why to stop, and what to try; None to go on."""
     residual = best.residual
     if not isfinite(residual):
@@ -175,17 +191,20 @@ def _verdict(problem: Problem, history: list[Stage], best: Trained, finer: nn.Mo
         return f"converged: residual {residual:.1e} is below tol={tol:g}"
     if residual < 2 * rounding(problem.order):
         return f"converged: residual {residual:.1e} is at the level of rounding"
-    goal = "" if tol is None else f" above tol={tol:g}"
+    so_far = f"at residual {residual:.1e}" + ("" if tol is None else f" above tol={tol:g}")
+    if budget.interrupted:
+        return f"stopped: interrupted {so_far}; go on with solve(problem, solution.model)"
     if budget.spent:
-        return f"stopped: {budget.seconds:g} s are over at residual {residual:.1e}{goal}; raise max_seconds"
-    worse = len(history) > 3 and min(s.residual for s in history[-3:]) > 0.5 * min(s.residual for s in history[:-3])
-    if worse:
+        return f"stopped: {budget.seconds:g} s are over {so_far}; raise max_seconds"
+    if len(history) > 3 and min(s.residual for s in history[-3:]) > 0.5 * min(s.residual for s in history[:-3]):
         return (
-            f"stopped: three refinements brought no progress at residual {residual:.1e}{goal}; give a richer network, such as "
+            f"stopped: three refinements brought no progress {so_far}; give a richer network, such as "
             "KAN([axes, Product(unknowns, rank=16)]), or check that the problem is well posed"
         )
+    if finer is None and not isinstance(best.network, KAN):
+        return f"stopped: no more progress {so_far}; give a larger network, or a KAN, whose grids refine"
     if finer is None:
-        return f"stopped: the last grid is done at residual {residual:.1e}{goal}; allow finer ones by refine=Adaptive(grid=…, size=…)"
+        return f"stopped: the last grid is done {so_far}; allow finer ones by refine=Adaptive(grid=…, size=…)"
     return None
 
 
@@ -203,15 +222,18 @@ def _checked(
         raise ValueError(f"weights for {', '.join(sorted(strange))}, but the problem has {', '.join(sorted(names))}")
     if model is None:
         return None
+    inputs, outputs = problem.domain.dimension, len(problem.unknowns)
     if isinstance(model, KAN):
+        if model.shape[0] != inputs:
+            raise ValueError(
+                f"{model} has {model.shape[0]} inputs, but {problem.domain} has {inputs} axes; give KAN([{inputs}, …])"
+            )
         for layer in model.layers:
-            assert isinstance(layer, Layer)
             if layer.degree < problem.order + 1:
                 raise ValueError(
                     f"the equation takes derivatives of order {problem.order}, but splines of degree {layer.degree} have only "
                     f"{layer.degree - 1} continuous ones; use degree={problem.order + 3} or more"
                 )
-    inputs, outputs = problem.domain.dimension, len(problem.unknowns)
     try:
         found = tuple(model(torch.zeros(3, inputs, dtype=torch.float64)).shape)
     except (RuntimeError, IndexError) as error:
@@ -221,7 +243,7 @@ def _checked(
             f"the model gives shape {found} for 3 points; the problem has {inputs} axes and {outputs} unknowns, "
             f"so it must give (3, {outputs})"
         )
-    return model
+    return deepcopy(model)  # the user's own stays as it is
 
 
 def _suited(optimizer: Optimizer, objective: Objective) -> Optimizer:
@@ -236,22 +258,24 @@ def _suited(optimizer: Optimizer, objective: Objective) -> Optimizer:
     return LBFGS()
 
 
-def _silent(progress: bool | Callable | None) -> bool:
-    return not (progress if isinstance(progress, bool) else sys.stderr.isatty())
+Show = Callable[[list[Stage], Field, int, float], None]
 
 
-def _reporter(
-    progress: bool | Callable[[Progress], None] | None, bar: tqdm | None, history: list[Stage], budget: Budget, field: Field
-) -> Callable[[int, float], None]:
-    """What to do after each step: move the bar or call the user's function."""
-    known = f" L2 {history[-1].relative_l2:.1e}" if history and history[-1].errors else ""
+@contextmanager
+def _shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) -> Iterator[Show]:
+    """What to do after each step: call the user's function, or move a bar on a terminal."""
+    if callable(progress):
+        yield lambda history, field, step, residual: progress(Progress(len(history), step, residual, budget.used, field))
+        return
+    wanted = sys.stderr.isatty() if progress is None else progress
+    with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:
 
-    def report(step: int, residual: float) -> None:
-        if callable(progress):
-            progress(Progress(len(history), step, residual, budget.used, field))
-        elif bar is not None:
-            bar.set_description(f"stage {len(history) + 1}")
-            bar.set_postfix_str(f"residual {residual:.1e}{known}")
+        def show(history: list[Stage], field: Field, step: int, residual: float) -> None:
+            error = history[-1].relative_l2 if history else None
+            known = "" if error is None else f", relative L2 {error:.1e}"
+            size = sum(p.numel() for p in field.network.parameters())
+            bar.set_description_str(f"stage {len(history) + 1}: {size} coefficients, step {step}", refresh=False)
+            bar.set_postfix_str(f"residual {residual:.1e}{known}", refresh=False)
             bar.update()
 
-    return report
+        yield show

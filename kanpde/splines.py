@@ -52,16 +52,21 @@ class LocalBasis:
         numbers = spans + torch.arange(1 - degree, degree + 1, device=x.device)[:, None, None]
         rows = torch.arange(x.shape[1], device=x.device)
         self._window = knots[rows, numbers]
+        left, right = x - self._window[:degree], self._window[degree:] - x
         # _table[q] holds the q + 1 local functions of degree q (Cox–de Boor)
         self._table = [torch.ones_like(x)[None]]
         for q in range(1, degree + 1):
-            below, above = self._window[degree - q : degree], self._window[degree : degree + q]
-            share = self._table[-1] / (above - below)
-            values = x.new_zeros(q + 1, *x.shape)
-            values[:-1] += (above - x) * share
-            values[1:] += (x - below) * share
+            share = self._table[-1] / self._lengths(q)
+            values = x.new_empty(q + 1, *x.shape)
+            torch.mul(right[:q], share, out=values[:-1])
+            values[-1] = 0.0
+            values[1:].addcmul_(left[degree - q :], share)
             self._table.append(values)
         self._derivatives = {0: self._table[-1]}
+
+    def _lengths(self, q: int) -> Annotated[Tensor, "q points inputs"]:
+        """Of the supports of the functions of degree q − 1."""
+        return self._window[self.degree : self.degree + q] - self._window[self.degree - q : self.degree]
 
     def derivative(self, order: int) -> Local:
         """Derivatives of the local functions; zero above the degree."""
@@ -69,11 +74,10 @@ class LocalBasis:
             start = self.degree - order
             values = self._table[start] if start >= 0 else torch.zeros_like(self._table[0])
             for q in range(max(start, 0) + 1, self.degree + 1):
-                below = self._window[self.degree - q : self.degree]
-                above = self._window[self.degree : self.degree + q]
-                share = q * values / (above - below)
-                values = share.new_zeros(q + 1, *share.shape[1:])
-                values[:-1] -= share
+                share = values.div(self._lengths(q)).mul_(q)
+                values = share.new_empty(q + 1, *share.shape[1:])
+                torch.neg(share, out=values[:-1])
+                values[-1] = 0.0
                 values[1:] += share
             self._derivatives[order] = values
         return self._derivatives[order]
@@ -126,10 +130,8 @@ def elevate_degree(coefficients: Coefficients, knots: Knots, degree: int) -> tup
     inside = [raised[:, 1 + j : 1 + j + count] for j in range(degree + 1)]
     spans = find_spans(raised[:, :count].T, knots, degree).T
     # F_{p+1}(u₁, …, u_{p+1}) is the mean of F_p over the arguments with one left out.
-    total = sum(
-        blossom(coefficients, knots, degree, spans, torch.stack(inside[:j] + inside[j + 1 :])) for j in range(degree + 1)
-    )
-    return total / (degree + 1), raised
+    polars = [blossom(coefficients, knots, degree, spans, torch.stack(inside[:j] + inside[j + 1 :])) for j in range(degree + 1)]
+    return torch.stack(polars).mean(0), raised
 
 
 def _check_nested(knots: Knots, finer: Knots) -> None:

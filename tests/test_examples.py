@@ -1,0 +1,36 @@
+"""Every example runs, with a small budget, and its claim holds."""
+
+import meshio
+
+from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
+from examples.custom_pde import main as custom_pde  # examples.custom_pde
+from examples.heat import main as heat  # examples.heat
+from examples.poisson import main as poisson  # examples.poisson
+
+
+def test_poisson(tmp_path):
+    solution = poisson(folder=tmp_path)
+    assert solution.errors.relative_l2 < 1e-12
+    assert abs(meshio.read(tmp_path / "poisson.vtu").point_data["u_error"]).max() < 1e-12
+    assert (tmp_path / "poisson.png").exists()
+    assert (tmp_path / "poisson_convergence.png").exists()
+
+
+def test_heat(tmp_path):
+    assert heat(folder=tmp_path).errors.relative_l2 < 1e-12
+    assert len(list(tmp_path.glob("heat_*.vtu"))) == 21
+    assert (tmp_path / "heat.png").exists()
+
+
+def test_custom_pde(tmp_path):
+    solution = custom_pde(max_seconds=3, folder=tmp_path)
+    assert solution.errors is None
+    assert min(s.residual for s in solution.history) < 1e-3
+    assert (tmp_path / "fisher.png").exists()
+
+
+def test_compare_mlp(tmp_path):
+    solutions = compare_mlp(max_seconds=2, folder=tmp_path)
+    assert len(solutions) == 5
+    assert solutions["KAN, products, refined"].errors.relative_l2 < 1e-6
+    assert (tmp_path / "compare_mlp.md").read_text().count("\n") == 7

@@ -1,0 +1,100 @@
+"""The residual vector: Jᵀr is the gradient of the loss, J agrees with finite differences, pieces add up."""
+
+import pytest
+import torch
+
+import kanpde.residuals
+from kanpde import KAN, MLP, Graded, Product, ResidualAdaptive, Uniform, diff
+from kanpde.field import Field
+from kanpde.problem import Problem
+from kanpde.residuals import Objective
+from problems.advection import advection
+from problems.biharmonic import biharmonic
+from problems.nonlinear_poisson import nonlinear_poisson
+from problems.reaction_diffusion import reaction_diffusion
+from problems.wave import wave
+
+CASES = [
+    (nonlinear_poisson, KAN([2, 3, 1], grid=3, degree=5), True),
+    (biharmonic, KAN([2, Product(1, rank=2)], grid=2, degree=7), False),
+    (reaction_diffusion, KAN([2, Product(3), 2], grid=2, degree=5), True),
+    (advection, KAN([2, Product(1, rank=2)], grid=3, degree=5), True),  # periodic as weighted rows
+    (wave, MLP([2, 7, 1]), False),
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case[0].__name__, name="objective")
+def _objective(request) -> Objective:
+    factory, network, hard = request.param
+    return Objective(Field(factory(), network, hard), Graded(), {}, count=80, seed=0)
+
+
+def linearized(objective):
+    pieces = list(objective.linearized())
+    return torch.cat([r for r, _ in pieces]), torch.cat([j for _, j in pieces])
+
+
+def test_gradient_of_the_loss(objective):
+    r, jacobian = linearized(objective)
+    loss, gradient = objective.loss_and_gradient()
+    assert loss == pytest.approx(0.5 * r.square().sum().item(), rel=1e-12)
+    assert torch.allclose(jacobian.T @ r, gradient, rtol=1e-10, atol=1e-10 * gradient.abs().max().item())
+
+
+def test_jacobian_agrees_with_finite_differences(objective):
+    r, jacobian = linearized(objective)
+    assert torch.allclose(objective.residual(), r, rtol=1e-12, atol=1e-14 * r.abs().max().item())
+    start, direction = objective.coefficients, torch.randn(objective.size, dtype=torch.float64)
+    after = []
+    for sign in (1, -1):
+        objective.coefficients = start + sign * 1e-6 * direction
+        after.append(objective.residual())
+    change = jacobian @ direction
+    assert ((after[0] - after[1]) / 2e-6 - change).abs().max() < 1e-6 * change.abs().max()
+
+
+def test_pieces_add_up(objective, monkeypatch):
+    r, jacobian = linearized(objective)
+    gram = jacobian.T @ jacobian
+    monkeypatch.setattr(kanpde.residuals, "CHUNK_BYTES", 1)  # the smallest pieces
+    monkeypatch.setattr(kanpde.residuals, "LEAST_ROWS", 16)
+    pieces = list(objective.linearized())
+    assert len(pieces) > 4
+    assert sum(len(r) for r, _ in pieces) == len(r)
+    assert torch.allclose(sum(j.T @ j for _, j in pieces), gram, rtol=1e-10, atol=1e-10 * gram.abs().max().item())
+
+
+def test_batches_are_fresh_and_reproducible():
+    field = Field(wave(), KAN([2, Product(1, rank=2)]))
+    one, other = (Objective(field, Uniform(), {}, 50, seed=7) for _ in range(2))
+    assert torch.equal(one.batch.interior, other.batch.interior)
+    second = one.fresh()
+    assert torch.equal(second.interior, other.fresh().interior)
+    assert not torch.equal(second.interior, one.batch.interior)
+
+
+def test_weights_scale_their_rows():
+    field = Field(wave(), KAN([2, Product(1, rank=2)]), hard=False)
+    plain, heavy = (Objective(field, Uniform(), w, 50, seed=7).residual() for w in ({}, {"equation": 3.0}))
+    assert torch.allclose(heavy[:50], 3 * plain[:50])
+    assert torch.equal(heavy[50:], plain[50:])
+
+
+def test_adaptive_points_follow_the_residual():
+    def layer(u, x, t):
+        return diff(u, t) + 100 * torch.exp(-200 * (x - 0.7) ** 2)
+
+    base = wave()
+    problem = Problem(base.domain, layer, base.conditions)
+    field = Field(problem, KAN([2, Product(1, rank=2)]))
+    sampler = ResidualAdaptive(base=Uniform(), floor=0.0)
+    x = Objective(field, sampler, {}, 400, seed=0).batch.interior[:, 0]
+    near = ((x - 0.7).abs() < 0.15).double().mean()
+    assert near > 0.6  # 0.3 of uniform points
+
+
+def test_rows_that_mix_points_are_recognized():
+    base = wave()
+    mixed = Problem(base.domain, lambda u, x, t: diff(u, t) - u.mean() * x, base.conditions)
+    for problem, pointwise in ((base, True), (mixed, False)):
+        assert Objective(Field(problem, KAN([2, 3, 1])), Uniform(), {}, 100, 0).is_pointwise() is pointwise
