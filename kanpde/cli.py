@@ -4,15 +4,22 @@ import argparse
 import importlib.util
 import inspect
 import sys
+import traceback
 from ast import literal_eval
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import inf, nan
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 import torch
 
 import kanpde
+from kanpde.export import check_place
+from kanpde.plot import SUFFIXES
 from kanpde.problem import Problem
+from kanpde.solution import check_vtk
 from kanpde.solver import solve
 
 
@@ -21,29 +28,52 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status: 0, or 2 for bad input."""
-    options = _parser().parse_args(arguments)
+    """Run the command; returns its exit status: 0, 2 for bad input, 130 for an interrupt."""
     try:
+        options = _options(arguments)
         problem = load_problem(options.problem, options.values)
-        for path, suffixes in ((options.vtk, (".vtu", ".pvd", ".vtk", ".xdmf")), (options.save, (".npz",))):
-            _check_output(path, suffixes)
-        _check_output(options.plot, (".png", ".pdf", ".svg"))
+        with _reported(ValueError, OSError, ImportError):  # a wrong name must not cost a finished solution
+            if options.save:
+                check_place(options.save, (".npz",))
+            if options.vtk:
+                check_vtk(options.vtk, problem.domain)
+            if options.plot:
+                check_place(options.plot, SUFFIXES)
+        # what goes wrong from here on is no input error, and keeps its traceback
         solution = solve(problem, tol=options.tol, max_seconds=options.max_seconds, seed=options.seed)
         print(solution)
-        if options.vtk:
-            solution.to_vtk(options.vtk)
-        if options.plot:
-            solution.plot(options.plot)
-        if options.save:
-            solution.save(options.save)
-    except (UsageError, ValueError, TypeError, FileNotFoundError) as error:
+        with _reported(OSError):
+            if options.save:  # first, as the others can be made from it
+                solution.save(options.save)
+            if options.vtk:
+                solution.to_vtk(options.vtk)
+            if options.plot:
+                solution.plot(options.plot)
+    except UsageError as error:
         print(f"kanpde: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("kanpde: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kanpde", description=kanpde.__doc__)
+@contextmanager
+def _reported(*kinds: type[Exception]) -> Iterator[None]:
+    """Files that cannot be written are bad input."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(error) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="kanpde", description=kanpde.__doc__)
     parser.add_argument("--version", action="version", version=f"kanpde {kanpde.__version__} (torch {torch.__version__})")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("solve", help="solve the problem that a Python file defines")
@@ -52,10 +82,31 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--vtk", metavar="FILE", help="write the solution: .vtu, .pvd (time series), .vtk or .xdmf")
     command.add_argument("--plot", metavar="FILE", help="draw the solution: .png, .pdf or .svg")
     command.add_argument("--save", metavar="FILE", help="save the solution: .npz")
-    command.add_argument("--tol", type=float, metavar="X", help="stop at this relative residual")
-    command.add_argument("--max-seconds", type=float, metavar="S", help="stop after this time")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (0)")
-    return parser
+    command.add_argument("--tol", type=_positive, metavar="X", help="stop at this relative residual")
+    command.add_argument("--max-seconds", type=_positive, metavar="S", help="stop after this time")
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of all random numbers (0)")
+    # argparse does not intermix options and values below a subcommand: those after an option are left over
+    options, rest = parser.parse_known_args(arguments)
+    if unknown := [word for word in rest if word.startswith("-")]:
+        command.error(f"there is no option {unknown[0]}")
+    options.values += rest
+    return options
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number; write one like 1e-8 or 30")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2³² − 1")
+    return int(text)
 
 
 def load_problem(place: str, values: Sequence[str] = ()) -> Problem:
@@ -65,28 +116,48 @@ def load_problem(place: str, values: Sequence[str] = ()) -> Problem:
     if not path.is_file():
         raise UsageError(f"no file {file!r}; give a Python file that defines a function returning a Problem")
     factory = _factory(_module(path), path, name)
-    problem = factory(**_arguments(factory, values))
+    arguments = _arguments(factory, values)
+    with _blamed(path):
+        problem = factory(**arguments)
     if not isinstance(problem, Problem):
         raise UsageError(f"{place} returned {type(problem).__name__}, not a Problem; return Problem(…) from it")
     return problem
 
 
-def _module(path: Path) -> Any:
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    """What goes wrong in the user's file is told in a line that says where in it."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        file = str(path.absolute())
+        chain: list[BaseException] = [error]
+        while cause := chain[-1].__cause__:
+            chain.append(cause)
+        lines = [f.lineno for e in chain for f in traceback.extract_tb(e.__traceback__) if f.filename == file]
+        if isinstance(error, SyntaxError) and error.filename == file:
+            lines.append(error.lineno)
+        where = f"{path}:{lines[-1]}" if lines else path
+        raise UsageError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"problem file {path.stem}"  # no name of a module that can be imported
+    specification = importlib.util.spec_from_file_location(name, path.absolute())
     if specification is None or specification.loader is None:
         raise UsageError(f"{path} is not a Python file; give one that ends in .py")
     module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # where dataclasses look up the names in annotations
     sys.path.insert(0, str(path.parent.resolve()))  # so that the file's own neighbours can be imported
     try:
-        specification.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        with _blamed(path):
+            specification.loader.exec_module(module)
     finally:
         sys.path.pop(0)
     return module
 
 
-def _factory(module: Any, path: Path, name: str) -> Callable[..., Any]:
+def _factory(module: ModuleType, path: Path, name: str) -> Callable[..., Any]:
     functions = {
         n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__ and n[0] != "_"
     }
@@ -100,29 +171,23 @@ def _factory(module: Any, path: Path, name: str) -> Callable[..., Any]:
 
 
 def _arguments(factory: Callable[..., Any], values: Sequence[str]) -> dict[str, Any]:
-    parameters = inspect.signature(factory).parameters
+    parameters = inspect.signature(factory).parameters.values()
+    named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
     arguments = {}
     for value in values:
         name, equals, text = value.partition("=")
-        if not equals or name not in parameters:
-            known = ", ".join(f"{n}={p.default}" for n, p in parameters.items()) or "none"
+        if not equals or not (name in named or open_ended):
+            known = ", ".join(n if p.default is p.empty else f"{n}={p.default!r}" for n, p in named.items()) or "none"
             raise UsageError(f"{value!r} sets no parameter of {factory.__name__}; its parameters are: {known}")
         try:
             arguments[name] = literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):
             raise UsageError(f"{value!r}: {text!r} is not a number, string or tuple; write {name}=0.5") from None
-    for name, parameter in parameters.items():
+    for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise UsageError(f"{factory.__name__} needs a value for {name}; add {name}=…")
     return arguments
-
-
-def _check_output(path: str | None, suffixes: tuple[str, ...]) -> None:
-    """Before any work: a wrong name must not cost a finished solution."""
-    if path is not None and Path(path).suffix not in suffixes:
-        raise UsageError(f"cannot write {path!r}; its suffix must be one of {', '.join(suffixes)}")
-    if path is not None and not Path(path).resolve().parent.is_dir():
-        raise UsageError(f"cannot write {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
 
 
 if __name__ == "__main__":

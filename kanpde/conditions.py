@@ -5,14 +5,17 @@ An initial condition is a condition at the face `box.at(t=0)`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import pi
+from numbers import Real
+from reprlib import repr as shortened
 from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column, diff
-from kanpde.domains import Box, Part, Points
+from kanpde.domains import Box, Part, Points, called
 
 Columns = Annotated[Tensor, "points rows"]
 
@@ -29,13 +32,18 @@ Value = float | Callable[..., Tensor]
 Region = Part | Callable[..., Tensor]  # faces, or a predicate of the coordinates
 
 
-def given(value: Value, x: dict[str, Column]) -> Column:
+def given(value: Value, x: dict[str, Column], what: str = "the value") -> Column:
     """A number or a function of the coordinates, as a column."""
-    column = next(iter(x.values()))
-    found = value(**x) if callable(value) else torch.full_like(column, float(value))
-    if isinstance(found, int | float):
-        return torch.full_like(column, float(found))
-    return found
+    return as_column(called(what, value, x) if callable(value) else value, next(iter(x.values())), what)
+
+
+def as_column(found: object, like: Column, what: str) -> Column:
+    """A number or a column, as a column."""
+    if isinstance(found, Real):
+        return torch.full_like(like, float(found))
+    if not isinstance(found, Tensor):
+        raise TypeError(f"{what} is {shortened(found)}; give a number, or a function of the coordinates that returns a tensor")
+    return found if found.dim() else found.expand_as(like)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Condition:
 
     def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:  # noqa: ARG002
         unknowns, x = evaluate(points)
-        return self.residual(*unknowns.values(), **x)
+        return called("the residual", self.residual, x, unknowns)
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,10 @@ class Neumann:
 
 @dataclass(frozen=True)
 class Robin:
-    """a u + b ∂u/∂n = value, along the outward normal n."""
+    """a u + b ∂u/∂n = value, along the outward normal n; a and b too are numbers or functions of the coordinates."""
 
-    a: float
-    b: float
+    a: Value
+    b: Value
     value: Value
     on: Region
     of: str | None = None
@@ -89,7 +97,8 @@ class Robin:
     def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:
         unknowns, x = evaluate(points)
         u = chosen(unknowns, self.of)
-        return self.a * u + self.b * normal_derivative(u, x, normals) - given(self.value, x)
+        a, b = given(self.a, x, "the coefficient a"), given(self.b, x, "the coefficient b")
+        return a * u + b * normal_derivative(u, x, normals) - given(self.value, x)
 
 
 @dataclass(frozen=True)
@@ -97,21 +106,27 @@ class Periodic:
     """All unknowns agree at the two faces across `axis`, with as many derivatives as the equation takes, less one.
 
     Exact by periodic knots where the network has them; else weighted rows, of values and derivatives below `order`.
+    The jump of the k-th derivative counts relative to that of a wave of the axis' length L: it is divided by (π/L)ᵏ.
     """
 
     axis: str
-    order: int | None = None  # a problem puts in that of its equations
+    order: int = field(default=1, init=False)  # of the equations along the axis: their problem knows it
+
+    def of_order(self, order: int) -> "Periodic":
+        found = Periodic(self.axis)
+        object.__setattr__(found, "order", order)
+        return found
 
     def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Columns:
         """`points` lie on the face at the low end."""
-        assert self.order is not None
         low, high = evaluate.box.axes[self.axis]
-        there = points - (high - low) * normals  # the outward normal of the low face points down the axis
+        length = high - low
         one, at_one = evaluate(points)
-        other, at_other = evaluate(there)
+        other, at_other = evaluate(points - length * normals)  # the outward normal of the low face points down the axis
+        here, there = at_one[self.axis], at_other[self.axis]
         return torch.cat(
             [
-                diff(one[name], *[at_one[self.axis]] * k) - diff(other[name], *[at_other[self.axis]] * k)
+                (diff(one[name], *[here] * k) - diff(other[name], *[there] * k)) / (pi / length) ** k
                 for name in one
                 for k in range(self.order)
             ],

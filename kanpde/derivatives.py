@@ -5,6 +5,7 @@ its sum by a coordinate is its derivative, point by point.
 """
 
 from collections.abc import Sequence
+from reprlib import repr as shortened
 from typing import Annotated
 
 import torch
@@ -17,11 +18,12 @@ MultiIndex = tuple[int, ...]
 def grad(u: Column, *coordinates: Column) -> tuple[Column, ...]:
     """∇u = (∂u/∂x₁, …), per point; zeros where `u` does not depend on a coordinate.
 
-    Raises ValueError if a coordinate is not one of the columns that `u` was made from, as they are.
+    Raises ValueError if a coordinate is not one of the columns that `u` was made from, as they are, and RuntimeError
+    where autograd is switched off.
     """
     if not coordinates:
         raise ValueError("no coordinates to differentiate by; pass them, as in grad(u, x, y)")
-    _check_coordinates(coordinates)
+    _check_arguments(u, coordinates)
     if not u.requires_grad:  # a constant
         return tuple(torch.zeros_like(x) for x in coordinates)
     slopes = torch.autograd.grad(u, coordinates, torch.ones_like(u), create_graph=True, allow_unused=True)
@@ -31,8 +33,17 @@ def grad(u: Column, *coordinates: Column) -> tuple[Column, ...]:
     return tuple(torch.zeros_like(x) if slope is None else slope for x, slope in zip(coordinates, slopes, strict=True))
 
 
-def _check_coordinates(coordinates: Sequence[Column]) -> None:
+def _check_arguments(u: Column, coordinates: Sequence[Column]) -> None:
+    if not torch.is_grad_enabled():  # nothing is recorded then, and all derivatives would be zero
+        raise RuntimeError("derivatives need autograd, which is off here; leave torch.no_grad(), or use torch.enable_grad()")
+    if not isinstance(u, Tensor):
+        raise TypeError(f"the derivative of a {type(u).__name__}; it must be of a column, a tensor of shape (points, 1)")
     for number, x in enumerate(coordinates):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"argument {number + 1} of the derivative is {shortened(x)}; pass the coordinate columns themselves, one for "
+                "each derivative, as in diff(u, x, x) for the second"
+            )
         if not x.requires_grad:
             raise _no_coordinate(number)
 
@@ -46,7 +57,7 @@ def _no_coordinate(number: int) -> ValueError:
 
 def diff(u: Column, *coordinates: Column) -> Column:
     """∂ᵏu/∂x₁…∂xₖ, per point: `diff(u, x)` is u_x, `diff(u, x, x)` u_xx, `diff(k * diff(u, x), x)` (k u_x)_x."""
-    _check_coordinates(coordinates)
+    _check_arguments(u, coordinates)
     for x in coordinates:
         (u,) = grad(u, x)
     return u

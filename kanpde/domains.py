@@ -3,9 +3,11 @@
 A region maps points of the unit cube to itself, so every sampler serves every region.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Annotated
+from numbers import Real
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -79,11 +81,12 @@ class Box:
             raise ValueError(f"at() takes one axis, as in at({self.names[0]}=…), not {len(face)}")
         ((name, value),) = face.items()
         self._check_axes((name,))
-        if value not in self.axes[name]:
-            low, high = self.axes[name]
-            shown = f"{value:.15g}" if isinstance(value, int | float) else repr(value)
-            raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
-        return Part(self, ((name, self.axes[name].index(value)),))
+        low, high = self.axes[name]
+        for side, end in enumerate((low, high)):
+            if isinstance(value, Real) and abs(value - end) <= 1e-12 * (high - low):  # 0.3 is 0.1 + 0.2
+                return Part(self, ((name, side),))
+        shown = f"{value:.15g}" if isinstance(value, Real) else repr(value)
+        raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
 
     def boundary(self, *axes: str) -> "Part":
         """The faces across the named axes; without names all walls, which for a box with time are those of space."""
@@ -102,20 +105,24 @@ class Box:
 class Part:
     """Faces of a box, or the part of them where a predicate of the coordinates holds.
 
-    A face is (axis name, side), with side 0 at the low end and 1 at the high end.
+    A face is (axis name, side), with side 0 at the low end and 1 at the high end. The predicate, made by `where`,
+    returns columns of truth values.
     """
 
-    def __init__(self, box: Box, faces: tuple[tuple[str, int], ...], where: Callable[..., Tensor] | None = None) -> None:
-        self.box, self.faces, self.predicate = box, faces, where
+    def __init__(self, box: Box, faces: tuple[tuple[str, int], ...], predicate: Callable[..., Column] | None = None) -> None:
+        self.box, self.faces, self.predicate = box, faces, predicate
 
     def __repr__(self) -> str:
         places = ", ".join(f"{name}={self.box.axes[name][side]:g}" for name, side in self.faces)
         return f"{places} of {self.box}" + (" where the predicate holds" if self.predicate else "")
 
-    def where(self, predicate: Callable[..., Tensor]) -> "Part":
+    def where(self, predicate: Callable[..., Tensor | bool]) -> "Part":
         """The points of these faces at which `predicate(x=…, y=…)` is true."""
-        first = self.predicate
-        both = predicate if first is None else lambda **x: _truth(first, x) & _truth(predicate, x)
+        before = self.predicate
+
+        def both(**x: Column) -> Column:
+            return _truth(predicate, x) if before is None else before(**x) & _truth(predicate, x)
+
         return Part(self.box, self.faces, both)
 
     @property
@@ -157,14 +164,17 @@ class Part:
         for name, side in self.faces:
             inside |= points[:, names.index(name)] == self.box.axes[name][side]
         if self.predicate is not None:
-            inside &= _truth(self.predicate, columns(points, names))[:, 0]
+            inside &= self.predicate(**columns(points, names))[:, 0]
         return inside
 
 
-def _truth(predicate: Callable[..., Tensor], x: dict[str, Column]) -> Column:
+def _truth(predicate: Callable[..., Tensor | bool], x: dict[str, Column]) -> Column:
     """A predicate of the coordinates as a column of truth values."""
     like = next(iter(x.values()))
-    answer = torch.as_tensor(predicate(**x), dtype=torch.bool)
+    answer = called("the predicate", predicate, x)
+    if not isinstance(answer, Real | Tensor):
+        raise TypeError(f"the predicate returned {answer!r}; return a comparison of coordinates, as in x > 0")
+    answer = torch.as_tensor(answer, dtype=torch.bool)
     if answer.dim() and answer.shape != like.shape:
         raise ValueError(
             f"the predicate returned shape {tuple(answer.shape)} for coordinates of shape {tuple(like.shape)}; "
@@ -176,3 +186,43 @@ def _truth(predicate: Callable[..., Tensor], x: dict[str, Column]) -> Column:
 def columns(points: Points, names: tuple[str, ...]) -> dict[str, Column]:
     """The coordinates of points by axis name, as fresh columns that autograd follows."""
     return {name: points[:, [axis]].detach().requires_grad_() for axis, name in enumerate(names)}
+
+
+HINTS = {  # what to do about an error in a user's function, by a piece of its message
+    "numpy()": "; the arguments are tensors: use torch.sin and the like instead of numpy's",
+    "Python scalars": "; the arguments are tensors: use torch.sin and the like instead of math's",
+    "Boolean value of Tensor": "; combine comparisons by | and &, as in (x == 0) | (y == 0), and choose by torch.where",
+}
+
+
+def called(
+    what: str, function: Callable[..., Any], x: Mapping[str, Column], unknowns: Mapping[str, Column] | None = None
+) -> Any:
+    """A user's function of the coordinates, by keyword, and before them of the unknowns; errors say that it was `what`."""
+    unknowns = unknowns or {}
+    expected = ", ".join([*unknowns, *x])
+    if not callable(function):
+        raise TypeError(f"{what} is {function!r}; give a function of ({expected})")
+    try:
+        return function(*unknowns.values(), **x)
+    except Exception as error:
+        if (taken := _misfit(function, x, unknowns)) is not None:
+            order = f"the unknowns {', '.join(unknowns)} first, then " if unknowns else ""
+            raise TypeError(
+                f"{what} takes {taken}, but is called with ({expected}): {order}the axes {', '.join(x)} by keyword"
+            ) from error
+        hint = next((hint for piece, hint in HINTS.items() if piece in str(error)), "")
+        raise ValueError(f"{what} raised {type(error).__name__}: {error}{hint}") from error
+
+
+def _misfit(function: Callable[..., Any], x: Mapping[str, Column], unknowns: Mapping[str, Column]) -> str | None:
+    """The signature of a function that cannot be called like this."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # of a builtin, unknown
+        return None
+    try:
+        signature.bind(*unknowns.values(), **x)
+    except TypeError:
+        return str(signature)
+    return None

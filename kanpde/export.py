@@ -4,8 +4,10 @@ Every file is written whole or not at all: first in a temporary folder beside it
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import combinations, permutations
 from math import prod
 from pathlib import Path
@@ -24,7 +26,9 @@ Fields = Mapping[str, Annotated[NDArray[np.floating], "points [components]"]]
 SIMPLEX = {1: "line", 2: "triangle", 3: "tetra"}
 # text in the XML keeps .xdmf in one file, with all digits; the other two are binary by default
 MESH_OPTIONS = {".vtu": {}, ".vtk": {}, ".xdmf": {"data_format": "XML"}}
-UNSAFE = set('<>&"')  # meshio writes names into XML without escapes, and legacy .vtk separates by white space
+MESH_SUFFIXES = tuple(MESH_OPTIONS)
+# meshio writes names into XML without escapes; legacy .vtk separates by white space, and reads %41 as A
+UNSAFE = re.compile(r'[\s<>&"%\x00-\x1f]')
 
 
 def structured_cells(counts: tuple[int, ...]) -> Cells:
@@ -51,8 +55,11 @@ def structured_cells(counts: tuple[int, ...]) -> Cells:
 
 
 def write_mesh(path: str | Path, points: Points, cells: Cells, fields: Fields) -> None:
-    """Points of up to three coordinates, cells of one kind, and fields (points,) or (points, components)."""
-    with whole_file(path, tuple(MESH_OPTIONS)) as temporary:
+    """Points of up to three coordinates, cells of one kind, and fields (points,) or (points, components).
+
+    In names, white space and the characters < > & " % become underscores.
+    """
+    with whole_file(path, MESH_SUFFIXES) as temporary:
         _write(temporary, points, cells, fields)
 
 
@@ -86,15 +93,25 @@ def write_series(
 @contextmanager
 def whole_file(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """A temporary path to write to, of the same name; moved to `path` if the block ends without an error."""
+    check_place(path, suffixes)
+    path = Path(path)
+    # in the same folder, and so in the same file system, where a move is one step
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        yield Path(folder, path.name)
+        os.replace(Path(folder, path.name), path)
+
+
+def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:
+    """Raises an error if no such file can be written, so that work that is to end there need not begin."""
     path = Path(path)
     if path.suffix not in suffixes:
         raise ValueError(f"{path.name} has the suffix {path.suffix!r}; choose from {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in; create it first")
-    # in the same folder, and so in the same file system, where a move is one step
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        yield Path(folder, path.name)
-        os.replace(Path(folder, path.name), path)
+    if path.suffix == ".xdmf" and find_spec("h5py") is None:
+        raise ModuleNotFoundError(
+            "meshio writes .xdmf only where h5py is installed: `pip install h5py`, or write .vtu", name="h5py"
+        )
 
 
 def _write(path: Path, points: Points, cells: Cells, fields: Fields) -> None:
@@ -114,18 +131,12 @@ def _write(path: Path, points: Points, cells: Cells, fields: Fields) -> None:
                 f"field {name} has shape {values.shape}; give ({len(points)},) or ({len(points)}, components), "
                 "one row for each point"
             )
-        if not name or UNSAFE & set(name) or any(map(str.isspace, name)):
-            raise ValueError(f'field name {name!r} is empty or has white space or one of < > & "; use one like u_error')
+        name = UNSAFE.sub("_", name) or "_"
+        while name in data:  # two that differ in such characters alone
+            name += "_"
         # a vector of the plane is one of space, or ParaView offers no arrows
         data[name] = _padded(values) if values.ndim == 2 and values.shape[1] == 2 else values
-    try:
-        meshio.write_points_cells(path, _padded(points), [(kind, corners)], data, **MESH_OPTIONS[path.suffix])
-    except ModuleNotFoundError as error:
-        if error.name != "h5py":
-            raise
-        raise ModuleNotFoundError(
-            f"meshio writes {path.suffix} only where h5py is installed: `pip install h5py`, or write .vtu", name="h5py"
-        ) from error
+    meshio.write_points_cells(path, _padded(points), [(kind, corners)], data, **MESH_OPTIONS[path.suffix])
 
 
 def _padded(values: Annotated[NDArray[np.float64], "points columns"]) -> Annotated[NDArray[np.float64], "points 3"]:

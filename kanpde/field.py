@@ -4,18 +4,23 @@ Hard conditions. On a box, values (and derivatives along the normal) that are pr
 u = G + D · N, with the network N, a product D of distances to those faces, and a lift G that takes the prescribed
 values. G is a Boolean sum of one-dimensional Hermite interpolants (transfinite interpolation: W. J. Gordon, SIAM J.
 Numer. Anal. 8, 1971), exact wherever the data agree at the edges. Periodic conditions are exact by periodic knots.
+Every lift is tried on its conditions: where data disagree, one of them is given back to be weighted.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
+from math import log2
+from operator import itemgetter
 from typing import Annotated
 
 import numpy as np
 import torch
+from scipy.stats import qmc
 from torch import Tensor, nn
 
-from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic
+from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
-from kanpde.domains import Part, columns
+from kanpde.domains import Part, Points, UnitCube, columns
 from kanpde.networks import KAN, Recorder
 from kanpde.problem import Problem
 
@@ -32,10 +37,8 @@ class Ansatz:
         for (axis, side), prescribed in data.items():
             by_axis.setdefault(axis, ([], []))[side].extend(prescribed)
         self.axes = {axis: (low, high, _hermite(len(low), len(high))) for axis, (low, high) in by_axis.items()}
-        # A lift of zeros is zero: found once, so that the common case costs nothing at every step.
-        trial = self.box.points(torch.rand(64, self.box.dimension, dtype=torch.float64, generator=_fixed()))
-        x = columns(trial, self.box.names)
-        self.lifts = bool(self.axes) and bool((self._lift(x, list(self.axes)) != 0).any())
+        # a lift of zeros is zero, and the common case: it costs nothing at any step
+        self.lifts = any(value is not zero for prescribed in data.values() for value in prescribed)
 
     def __call__(self, network: Column, x: dict[str, Column]) -> Column:
         if not self.axes:
@@ -45,7 +48,10 @@ class Ansatz:
             s = self._unit(x[axis], axis)
             scale = 4.0 if low and high else 1.0
             distance = distance * (scale * s) ** len(low) * (1 - s) ** len(high)
-        return distance * network + (self._lift(x, list(self.axes)) if self.lifts else 0.0)
+        if not self.lifts:
+            return distance * network
+        with torch.enable_grad():  # the lift takes derivatives, whoever evaluates it
+            return distance * network + self._lift(x, list(self.axes))
 
     def _unit(self, column: Column, axis: str) -> Column:
         low, high = self.box.axes[axis]
@@ -86,8 +92,8 @@ def _hermite(low: int, high: int) -> Annotated[np.ndarray, "functions powers"]:
     return np.linalg.inv(rows).T if count else rows
 
 
-def _fixed() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+def zero(x: dict[str, Column]) -> Column:
+    return torch.zeros_like(next(iter(x.values())))
 
 
 class Field:
@@ -97,6 +103,9 @@ class Field:
     ----------
     network: (points, axes) → (points, unknowns), on coordinates scaled to [-1, 1].
     hard: build in the conditions that an ansatz can hold; the names of those are in `hard`.
+
+    `scale`, a power of two, is the size that the data give the unknowns: what is built in, and what the equations leave
+    of it. The network is multiplied by it, so that problems in any units train alike.
     """
 
     def __init__(self, problem: Problem, network: nn.Module, hard: bool = True) -> None:
@@ -104,35 +113,100 @@ class Field:
         self.box = problem.domain
         self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
         data = prescribed_data(problem) if hard else {}
-        periodic = network.periodic if isinstance(network, KAN) else ()
-        exact = [
-            name
-            for name, c in problem.conditions.items()
-            if isinstance(c, Periodic) and self.box.names.index(c.axis) in periodic
+        wraps = network.periodic if isinstance(network, KAN) else ()
+        periodic = [
+            name for name, c in problem.conditions.items() if isinstance(c, Periodic) and self.box.names.index(c.axis) in wraps
         ]
-        self.hard = (*data, *exact)
-        self.ansatz = {}
-        for unknown in problem.unknowns:
-            faces: dict[Face, list[tuple[int, Prescribed]]] = {}
-            for items in data.values():
-                for of, face, order, value in items:
-                    if of == unknown:
-                        faces.setdefault(face, []).append((order, value))
-            self.ansatz[unknown] = Ansatz(
-                problem, {face: [v for _, v in sorted(list_, key=lambda i: i[0])] for face, list_ in faces.items()}
-            )
+        while True:
+            self.hard = (*data, *periodic)
+            self.ansatz = {unknown: _ansatz(problem, unknown, data) for unknown in problem.unknowns}
+            broken = self._broken()
+            if broken is None or not data:
+                break
+            # knots cannot be given back: if the seam is broken, it is by what the data prescribe beside it
+            data = {name: items for name, items in data.items() if name != broken} if broken in data else {}
+        self.scale = self._scale()
+
+    def _broken(self) -> str | None:
+        """The built-in condition that is violated most, if by more than rounding, with any network in the ansatz."""
+        worst, found = 1e-9, None
+        for network in (_nothing, self._wave):
+            trial = _Trial(self, network)
+            unknowns, _ = trial(self.box.points(_sites(self.box.dimension)))
+            size = max(u.detach().abs().max().item() for u in unknowns.values())
+            for name in self.hard:
+                part = self.problem.parts[name]
+                rows = self.problem.conditions[name].rows(trial, *part.sample(_sites(part.dimension)))
+                missed = rows.detach().abs().max().item() / (self.problem.sizes[name] * max(size, 1e-300))
+                if missed > worst:
+                    worst, found = missed, name
+        return found
+
+    def _wave(self, inputs: Tensor) -> Column:
+        """A smooth function with the periods that the network has."""
+        wraps = self.network.periodic if isinstance(self.network, KAN) else ()
+        phases = [torch.sin(torch.pi * s) if axis in wraps else s for axis, s in enumerate(inputs.split(1, 1))]
+        return torch.exp(0.3 * torch.cat(phases, 1).sum(1, keepdim=True))
+
+    def _scale(self) -> float:
+        lift = _Trial(self, _nothing)
+        unknowns, x = lift(self.box.points(_sites(self.box.dimension)))
+        sizes = [u.detach().abs().max() for u in unknowns.values()]
+        for name, r in self.problem.equations(unknowns, x).items():
+            sizes.append(r.detach().square().mean().sqrt() / self.problem.sizes[name])
+        for name, part in self.problem.parts.items():
+            if name not in self.hard and not isinstance(self.problem.conditions[name], Periodic):
+                rows = self.problem.conditions[name].rows(lift, *part.sample(_sites(part.dimension)))
+                sizes.append(rows.detach().square().mean().sqrt() / self.problem.sizes[name])
+        largest = max((size.item() for size in sizes if 0 < size < float("inf")), default=1.0)
+        return 2.0 ** round(log2(largest))
 
     def with_network(self, network: nn.Module) -> "Field":
         """The same ansatz around another network of the same kind."""
-        field = Field.__new__(Field)
-        field.__dict__.update(self.__dict__)
+        field = copy(self)
         field.network = network
         return field
 
+    def inputs(self, x: dict[str, Column]) -> Annotated[Tensor, "points axes"]:
+        """The coordinates, scaled to [-1, 1]."""
+        return (torch.cat([x[name] for name in self.box.names], 1) - self._center) / self._half
+
     def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
-        inputs = (torch.cat([x[name] for name in self.box.names], 1) - self._center) / self._half
-        outputs = self.network(inputs) if recorder is None else recorder.evaluate(inputs)
+        inputs = self.inputs(x)
+        outputs = self.scale * (self.network(inputs) if recorder is None else recorder.evaluate(inputs))
         return {u: self.ansatz[u](outputs[:, [i]], x) for i, u in enumerate(self.problem.unknowns)}
+
+
+class _Trial:
+    """The ansatz around a given function in place of each output of the network."""
+
+    def __init__(self, field: Field, network: Callable[[Tensor], Column]) -> None:
+        self.field, self.network, self.box = field, network, field.box
+
+    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
+        x = columns(points, self.box.names)
+        output = self.network(self.field.inputs(x))
+        return {u: ansatz(output, x) for u, ansatz in self.field.ansatz.items()}, x
+
+
+def _nothing(inputs: Tensor) -> Column:
+    return torch.zeros_like(inputs[:, :1])
+
+
+def _sites(dimension: int) -> UnitCube:
+    """A fixed set that fills the unit cube, its corners included."""
+    inside = torch.from_numpy(qmc.Sobol(dimension, rng=np.random.default_rng(0)).random_base2(9))
+    return torch.cat([inside, inside.round()])
+
+
+def _ansatz(problem: Problem, unknown: str, data: Mapping[str, list[tuple[str, Face, int, Prescribed]]]) -> Ansatz:
+    """What all conditions together prescribe of one unknown."""
+    faces: dict[Face, list[tuple[int, Prescribed]]] = {}
+    for items in data.values():
+        for of, face, order, value in items:
+            if of == unknown:
+                faces.setdefault(face, []).append((order, value))
+    return Ansatz(problem, {face: [value for _, value in sorted(list_, key=itemgetter(0))] for face, list_ in faces.items()})
 
 
 def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Prescribed]]]:
@@ -164,40 +238,33 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Pr
 def _read(problem: Problem, condition: AnyCondition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
     """What a condition prescribes on a face: a·∂ᵏu/∂xᵏ − g of one unknown, k ≤ 1, is the value g/a."""
     _, side = face
-    if isinstance(condition, Dirichlet):
-        of = condition.of or problem.unknowns[0]
-        return of, face, 0, _valued(condition.value)
-    if isinstance(condition, Neumann):
-        of = condition.of or problem.unknowns[0]
-        sign = 2.0 * side - 1.0  # the outward normal
-        inner = _valued(condition.value)
-        return of, face, 1, lambda x: sign * inner(x)
+    if isinstance(condition, Dirichlet) and condition.of is not None:
+        return condition.of, face, 0, _prescribed(condition.value)
+    if isinstance(condition, Neumann) and condition.of is not None:
+        return condition.of, face, 1, _prescribed(condition.value, 2.0 * side - 1.0)  # the sign of the outward normal
     if isinstance(condition, Condition):
         return _read_residual(problem, condition, face)
     return None
 
 
-def _valued(value: float | Callable[..., Tensor]) -> Prescribed:
-    def at(x: dict[str, Column]) -> Column:
-        like = next(iter(x.values()))
-        found = value(**x) if callable(value) else value
-        return found if isinstance(found, Tensor) else torch.full_like(like, float(found))
-
-    return at
+def _prescribed(value: Value, sign: float = 1.0) -> Prescribed:
+    if not callable(value) and value == 0:
+        return zero
+    return lambda x: sign * given(value, x)
 
 
 def _read_residual(problem: Problem, condition: Condition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
     """A free-form condition that is affine in one value or first derivative along the axis, with a constant factor."""
-    random = _fixed()
-    points, _ = Part(problem.domain, (face,)).sample(
-        torch.rand(32, problem.domain.dimension, dtype=torch.float64, generator=random)
-    )
-    axis = problem.domain.names.index(face[0])
+    random = torch.Generator().manual_seed(0)
+    points, _ = Part(problem.domain, (face,)).sample(_sites(problem.domain.dimension))
+    axis, half = problem.domain.names.index(face[0]), len(points) // 2
     seen: list[dict[tuple[str, MultiIndex], Tensor]] = []
     for spread in (0.5, 0.25):  # coefficients of an affine residual do not depend on the unknown
         x = columns(points, problem.domain.names)
         probes = {u: Probe(list(x.values()), random, spread) for u in problem.unknowns}
         rows = condition.residual(*(p.unknown() for p in probes.values()), **x)
+        if any((c[half:] != 0).any() for p in probes.values() for c in p.coefficients(rows[:half]).values()):
+            return None  # rows mix points
         seen.append({(u, i): c for u, p in probes.items() for i, c in p.coefficients(rows).items()})
     if len(seen[0]) != 1 or seen[0].keys() != seen[1].keys():
         return None
@@ -210,7 +277,7 @@ def _read_residual(problem: Problem, condition: Condition, face: Face) -> tuple[
     scale = factor[0, 0].item()
 
     def value(x: dict[str, Column]) -> Column:
-        zero = torch.zeros_like(next(iter(x.values())))
-        return -condition.residual(*[zero] * len(problem.unknowns), **x) / scale
+        return -condition.residual(*[zero(x)] * len(problem.unknowns), **x) / scale
 
-    return unknown, face, order, value
+    homogeneous = not (value(columns(points, problem.domain.names)) != 0).any()
+    return unknown, face, order, zero if homogeneous else value

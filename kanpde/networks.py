@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import sqrt
 from operator import mul
 from typing import Annotated, Protocol
 
 import torch
+from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
@@ -132,13 +133,14 @@ class Tape:
 
     def jacobian(self, residual: Column) -> Annotated[Tensor, "points coefficients"]:
         """∂r_i/∂c for one residual column; its graph is kept for the next."""
-        used = [(number, f, order) for number, f in self.record for order in f.values]
+        used = [(number, f, order) for number, f in self.record for order in f.values if f.layer.table.requires_grad]
         gradients = torch.autograd.grad(
             residual.sum(), [f.value(order) for _, f, order in used], retain_graph=True, allow_unused=True
         )
         points = len(residual)
-        result = residual.new_zeros(points, sum(layer.table.numel() for layer in self.layers))
-        starts = torch.tensor([0, *(layer.table.numel() for layer in self.layers)]).cumsum(0).tolist()
+        sizes = [layer.table.numel() if layer.table.requires_grad else 0 for layer in self.layers]
+        starts = [0, *accumulate(sizes)]
+        result = residual.new_zeros(points, starts[-1])
         local: dict[int, Tensor] = {}
         for (_, f, order), gradient in zip(used, gradients, strict=True):
             if gradient is not None:
@@ -252,6 +254,18 @@ class Layer(nn.Module):
         tables = [t.unflatten(1, (self.nodes.count, -1)) for t in (self.table.detach(), new)]
         return Layer(self.knots, self.degree, nodes, self.periodic, torch.cat(tables, 2).flatten(1))
 
+    def stretched(self, x: Inputs) -> "Layer":
+        """The same functions on knots that fit the ranges of the given inputs."""
+        low, high = self.knots[:, 0], self.knots[:, -1]
+        tight, wanted, loose = (_range(x, margin) for margin in (0.0, MARGIN, 5 * MARGIN))
+        fits = (loose[0] <= low) & (low <= tight[0]) & (tight[1] <= high) & (high <= loose[1])
+        if fits.all():
+            return self
+        start, end = torch.where(fits, low, wanted[0]), torch.where(fits, high, wanted[1])
+        share = (self.knots - low[:, None]) / (high - low)[:, None]
+        knots = torch.lerp(start[:, None], end[:, None], share)  # repeated knots stay so
+        return self.refitted(knots, self.degree)
+
     def refitted(self, knots: Tensor, degree: int) -> "Layer":
         """The nearest functions, in least squares, on other knots."""
         blank = Layer(knots, degree, self.nodes, self.periodic, self.table.detach()[:0])
@@ -325,6 +339,8 @@ class KAN(nn.Module):
         random = torch.Generator().manual_seed(seed)
         first, *others = nodes
         assert isinstance(first, int)
+        if not set(periodic) <= set(range(first)):
+            raise ValueError(f"periodic={periodic!r}; list inputs by number, from 0 to {first - 1}")
         x, layers = dense_points(first), []
         for number, outputs in enumerate(others):
             wraps = torch.tensor([number == 0 and i in periodic for i in range(x.shape[1])])
@@ -380,7 +396,7 @@ class KAN(nn.Module):
         Other grids, and periodic inputs, are fitted by least squares: the same function to the spline's accuracy.
         Raises ValueError for a lower degree.
         """
-        grid, degree = grid or self.grid, degree or self.degree
+        grid, degree = self.grid if grid is None else grid, self.degree if degree is None else degree
         _check_shape(self.shape, grid, degree)
         if degree < self.degree:
             raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
@@ -391,13 +407,14 @@ class KAN(nn.Module):
 
         Nodes that are no products stay as they are.
         """
-        layers = []
-        for number, layer in enumerate(self.layers):
-            nodes, inputs = layer.nodes, len(layer.knots)
+        layers, random = [], torch.Generator().manual_seed(seed)
+        for layer in self.layers:
+            nodes = layer.nodes
             if isinstance(nodes, Product) and nodes.rank < rank:
                 # smooth on the whole range, as the first products were: few spans
-                more = KAN([inputs, Product(nodes.count, rank - nodes.rank)], 2, layer.degree, seed + number, self.periodic)
-                layer = layer.widened(more.layers[0])
+                low, high = layer.knots[:, layer.degree], layer.knots[:, -1 - layer.degree]
+                more = Product(nodes.count, rank - nodes.rank)
+                layer = layer.widened(Layer.initial(low, high, more, 2, layer.degree, layer.periodic, random))
             layers.append(layer)
         return KAN.from_layers(layers)
 
@@ -407,24 +424,26 @@ class KAN(nn.Module):
         return max((layer.nodes.rank for layer in self.layers if isinstance(layer.nodes, Product)), default=None)
 
     def adapted(self) -> "KAN":
-        """A new KAN whose hidden knots span the ranges of their inputs on a dense grid, and a margin on each side."""
-        if len(self.layers) == 1:
-            return self
+        """A new KAN whose hidden knots span the ranges of their inputs on a dense set of points, and a margin.
+
+        A layer whose knots fit stays as it is; others are fitted by least squares on knots stretched to the range.
+        """
         layers, x = [], dense_points(len(self.layers[0].knots))
         with torch.no_grad():
             for number, layer in enumerate(self.layers):
                 following = layer(x, Tape(self))
-                if number:
-                    knots = _layer_knots(*_range(x, MARGIN), layer.grid, layer.degree, layer.periodic)
-                    layers.append(layer.refitted(knots, layer.degree))
-                else:
-                    layers.append(layer)
+                layers.append(layer.stretched(x) if number else layer)
                 x = following
         return KAN.from_layers(layers)
 
 
 def dense_points(inputs: int, count: int = 4096) -> Inputs:
-    """A uniform grid of [-1, 1]^inputs, ends included: hidden ranges are taken there, as random points miss extremes."""
+    """A fixed set that fills [-1, 1]^inputs, a uniform grid with its ends up to five inputs: hidden ranges are taken there,
+
+    as random points miss extremes.
+    """
+    if inputs > 5:  # where a grid would have more than that
+        return 2 * torch.from_numpy(qmc.Sobol(inputs, scramble=False).random(count)) - 1
     axis = torch.linspace(-1, 1, max(5, round(count ** (1 / inputs))), dtype=torch.float64)
     return torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs)
 
@@ -438,10 +457,10 @@ def _range(x: Inputs, margin: float) -> tuple[Tensor, Tensor]:
 
 def _check_shape(nodes: Sequence[int | Product], grid: int, degree: int) -> None:
     sizes = [n for node in nodes for n in ((node.count, node.rank) if isinstance(node, Product) else (node,))]
-    if len(nodes) < 2 or isinstance(nodes[0], Product) or min(sizes) < 1:
-        raise ValueError(f"nodes={list(nodes)} is no network; list the inputs and at least one layer, as in [2, 5, 1]")
-    if grid < 1 or degree < 1:
-        raise ValueError(f"grid={grid}, degree={degree}: splines need at least one span and degree one")
+    if len(nodes) < 2 or isinstance(nodes[0], Product) or not all(isinstance(n, int) and n > 0 for n in sizes):
+        raise ValueError(f"nodes={nodes!r} is no network; list the inputs and at least one layer, as in [2, 5, 1]")
+    if not all(isinstance(n, int) and n > 0 for n in (grid, degree)):
+        raise ValueError(f"grid={grid!r}, degree={degree!r}; both are whole numbers, at least one span and degree one")
 
 
 class MLP(nn.Module):
@@ -449,6 +468,8 @@ class MLP(nn.Module):
 
     def __init__(self, widths: Sequence[int], seed: int = 0) -> None:
         super().__init__()
+        if len(widths) < 2 or not all(isinstance(n, int) and n > 0 for n in widths):
+            raise ValueError(f"widths={widths!r} are no network; list inputs, hidden layers and outputs, as in [2, 32, 32, 1]")
         self.widths = tuple(widths)
         random = torch.Generator().manual_seed(seed)
         layers: list[nn.Module] = []
@@ -488,7 +509,9 @@ class Copies:
 
     def evaluate(self, inputs: Tensor) -> Tensor:
         copies = {
-            name: p.detach().expand(len(inputs), *p.shape).requires_grad_() for name, p in self.network.named_parameters()
+            name: p.detach().expand(len(inputs), *p.shape).requires_grad_()
+            for name, p in self.network.named_parameters()
+            if p.requires_grad
         }
         self.copies.append(copies)
 
@@ -510,6 +533,11 @@ class Copies:
 
     def clear(self) -> None:
         self.copies.clear()
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen (`requires_grad_(False)`)."""
+    return [p for p in network.parameters() if p.requires_grad]
 
 
 def recorder(network: nn.Module) -> Recorder:

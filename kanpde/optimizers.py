@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,11 +26,9 @@ class Run(Protocol):
         ...
 
 
+@runtime_checkable
 class Optimizer(Protocol):
-    @property
-    def pointwise(self) -> bool:
-        """Whether it needs rows each of which depends on one point."""
-        ...
+    pointwise: ClassVar[bool]  # whether it needs rows each of which depends on one point
 
     def begin(self, objective: Objective) -> Run: ...
 
@@ -136,7 +134,7 @@ class LevenbergMarquardt:
     damping: float = 1e-2
     ratio: float = 0.1
     factorization: QR | NormalEquations = field(default_factory=QR)
-    pointwise: bool = True
+    pointwise: ClassVar[bool] = True
 
     def begin(self, objective: Objective) -> "_LevenbergMarquardtRun":
         return _LevenbergMarquardtRun(self, objective)
@@ -175,7 +173,7 @@ class LBFGS:
 
     iterations: int = 20
     history: int = 100
-    pointwise: bool = False
+    pointwise: ClassVar[bool] = False
 
     def begin(self, objective: Objective) -> "_GradientRun":
         method = torch.optim.LBFGS(
@@ -195,7 +193,7 @@ class Adam:
 
     rate: float = 1e-3
     iterations: int = 20
-    pointwise: bool = False
+    pointwise: ClassVar[bool] = False
 
     def begin(self, objective: Objective) -> "_GradientRun":
         return _GradientRun(objective, torch.optim.Adam(objective.parameters, lr=self.rate), self.iterations)

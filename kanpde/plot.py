@@ -18,6 +18,7 @@ from kanpde.export import whole_file
 
 Axis = Annotated[NDArray[np.floating], "points"]
 Grid = Annotated[NDArray[np.floating], "one dimension for each axis"]
+Frames = Annotated[NDArray[np.floating], "times, one dimension for each axis"]
 
 SUFFIXES = (".png", ".pdf", ".svg")
 DPI = 150
@@ -45,12 +46,7 @@ def plot_fields(
     else:
         figure, panels = _panels(axes_names, coordinates, len(fields), columns, width=3.0)
         for panel, (name, values) in zip(panels, fields.items(), strict=True):
-            if _is_error(name):
-                norm, colours = _error_scale(np.abs(values)), ERROR
-                values = np.clip(np.abs(values), norm.vmin, norm.vmax)
-            else:
-                norm, colours = _scale(values)
-            image = _image(panel, axes_names, coordinates, values, norm, colours)
+            image = _image(panel, axes_names, coordinates, *_drawn(name, values))
             figure.colorbar(image, cax=panel.inset_axes((1.03, 0, 0.04, 1)))  # as high as the panel
             panel.set_title(name)
     _save(figure, path, title)
@@ -61,32 +57,33 @@ def plot_frames(
     axes_names: tuple[str, ...],
     coordinates: tuple[Axis, ...],
     times: Sequence[float] | Axis,
-    frames: Annotated[NDArray[np.floating], "times, one dimension for each axis"],
+    frames: Frames | Mapping[str, Frames],
     title: str = "",
-    columns: int = 5,
 ) -> None:
-    """A field at several times: lines coloured by time on one axis, panels with a common scale on two axes."""
-    if len(times) != len(frames) or not len(times):
-        raise ValueError(f"{len(times)} times but {len(frames)} frames; give at least one, and each frame its time")
+    """One field, or fields by name, at several times, each on a common scale; errors are drawn as in `plot_fields`.
+
+    On one axis each field has a panel, with lines coloured by time; on two axes a row, with a panel for each time.
+    """
+    fields = frames if isinstance(frames, Mapping) else {"": frames}
     labels = [f"t = {time:.4g}" for time in times]
-    _check(axes_names, coordinates, {f"{number} ({label})": frames[number] for number, label in enumerate(labels)})
+    for name, values in fields.items():
+        if len(times) != len(values) or not len(times):
+            raise ValueError(f"{len(times)} times but {len(values)} frames; give at least one, and each frame its time")
+        _check(axes_names, coordinates, {f"{name} {number} ({label})": values[number] for number, label in enumerate(labels)})
     if len(axes_names) == 1:
-        figure = Figure((6, 3.6), layout="constrained")
-        panel = figure.subplots()
-        colours = ScalarMappable(Normalize(min(times), max(times)), POSITIVE)
-        for colour, values in zip(colours.to_rgba(np.asarray(times)), frames, strict=True):
-            panel.plot(coordinates[0], values, color=colour, linewidth=1.4)
-        panel.set_xlabel(axes_names[0])
-        panel.margins(x=0)
-        panel.grid(alpha=0.3)
-        figure.colorbar(colours, ax=panel, label="t", pad=0.02)
+        figure = _coloured_lines(axes_names[0], coordinates[0], times, fields)
     else:
-        figure, panels = _panels(axes_names, coordinates, len(times), columns, width=2.0)
-        norm, colours = _scale(frames)
-        for panel, label, values in zip(panels, labels, frames, strict=True):
-            image = _image(panel, axes_names, coordinates, values, norm, colours)
+        columns = len(times)
+        figure, panels = _panels(axes_names, coordinates, columns * len(fields), columns, width=2.0)
+        for panel, label in zip(panels, labels, strict=False):
             panel.set_title(label)
-        figure.colorbar(image, ax=panels, pad=0.01, aspect=30)
+        for number, (name, values) in enumerate(fields.items()):
+            row = panels[number * columns : (number + 1) * columns]
+            values, norm, colours = _drawn(name, values)
+            for panel, frame in zip(row, values, strict=True):
+                image = _image(panel, axes_names, coordinates, frame, norm, colours)
+            bar = figure.colorbar(image, cax=row[-1].inset_axes((1.05, 0, 0.06, 1)))
+            bar.set_label(name, rotation=0, labelpad=8, horizontalalignment="left", verticalalignment="center")
     _save(figure, path, title)
 
 
@@ -141,9 +138,7 @@ def _lines(axis_name: str, x: Axis, fields: Mapping[str, Grid]) -> Figure:
     for panel, group in zip(figure.subplots(1, len(groups), squeeze=False).flat, groups, strict=True):
         for name in group:
             if _is_error(name):
-                size = np.abs(fields[name])
-                scale = _error_scale(size)
-                panel.semilogy(x, np.clip(size, scale.vmin, scale.vmax), label=name, linewidth=1.2)
+                panel.semilogy(x, _drawn(name, fields[name])[0], label=name, linewidth=1.2)
             elif "exact" in name.lower():  # on top of the line that it should hide
                 panel.plot(x, fields[name], "--", color="0.1", label=name, linewidth=1.4, zorder=3)
             else:
@@ -152,6 +147,20 @@ def _lines(axis_name: str, x: Axis, fields: Mapping[str, Grid]) -> Figure:
         panel.margins(x=0)
         panel.grid(alpha=0.3)
         panel.legend()
+    return figure
+
+
+def _coloured_lines(axis_name: str, x: Axis, times: Sequence[float] | Axis, fields: Mapping[str, Frames]) -> Figure:
+    figure = Figure((5 * len(fields) + 1, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(fields), squeeze=False)[0]
+    colours = ScalarMappable(Normalize(min(times), max(times)), POSITIVE)
+    for panel, (name, frames) in zip(panels, fields.items(), strict=True):
+        for colour, values in zip(colours.to_rgba(np.asarray(times)), _drawn(name, frames)[0], strict=True):
+            panel.plot(x, values, color=colour, linewidth=1.4)
+        panel.set(title=name, xlabel=axis_name, yscale="log" if _is_error(name) else "linear")
+        panel.margins(x=0)
+        panel.grid(alpha=0.3)
+    figure.colorbar(colours, ax=list(panels), label="t", pad=0.02)
     return figure
 
 
@@ -179,6 +188,7 @@ def _panels(
         unused.remove()
     for number, panel in enumerate(panels[:count]):
         panel.set_aspect("equal" if equal else "auto")
+        panel.tick_params(labelsize="small")
         if number % columns == 0:
             panel.set_ylabel(axes_names[1 - across])
         else:
@@ -212,6 +222,14 @@ def _image(
     )
     panel.set(xlim=(np.min(x), np.max(x)), ylim=(np.min(y), np.max(y)))  # without the outer halves of the end cells
     return image
+
+
+def _drawn(name: str, values: Grid) -> tuple[Grid, Normalize, str]:
+    """What is drawn of a field, with which limits and colours."""
+    if not _is_error(name):
+        return values, *_scale(values)
+    norm = _error_scale(np.abs(values))
+    return np.clip(np.abs(values), norm.vmin, norm.vmax), norm, ERROR
 
 
 def _scale(values: Grid) -> tuple[Normalize, str]:

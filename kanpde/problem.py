@@ -1,18 +1,24 @@
 """`Problem`: domain, equations, conditions and exact solution, checked when it is made."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import pi, prod, sqrt
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from kanpde.conditions import AnyCondition, Condition, Dirichlet, Periodic
-from kanpde.derivatives import Column, Probe
-from kanpde.domains import TIME, Box, Part, Points, columns
+from kanpde.conditions import AnyCondition, Condition, Dirichlet, Periodic, as_column, given
+from kanpde.derivatives import Column, MultiIndex, Probe
+from kanpde.domains import TIME, Box, Part, Points, called, columns
 
 TRIALS = 64  # points at which a problem is tried when it is made
+
+Operator = dict[tuple[str, MultiIndex], Column]  # coefficients of the derivatives of unknowns that an expression takes
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,14 @@ class Problem:
     ----------
     domain: where the equation holds; its axes are the argument names of every function.
     residual: `residual(u, x=…, y=…)` returns a column that is zero at a solution, or a dict of named columns. The
-        names before the coordinates are the unknowns.
+        names before the coordinates are the unknowns; arguments with a default that are no axis keep it.
     conditions: by name; names appear in reports and messages.
     exact: `exact(x=…, y=…)`, the solution if known: a column, or a dict of columns by unknown.
 
     Raises TypeError or ValueError, before any work, for: axes that the residual does not take, a boundary or initial
-    state that nothing determines, different values where two faces meet, results that are not finite or have the wrong
-    shape, and an exact solution that does not satisfy an equation or a condition.
+    state that nothing determines or that is determined twice, different values where two faces meet, results that are
+    not finite or have the wrong shape, and an exact solution that does not satisfy an equation or a condition. Warns of
+    an unknown that is determined only up to a constant.
     """
 
     domain: Box
@@ -38,7 +45,8 @@ class Problem:
     exact: Callable[..., Tensor | dict[str, Tensor]] | None = None
     unknowns: tuple[str, ...] = field(init=False)
     parts: Mapping[str, Part] = field(init=False, repr=False)
-    orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # of derivatives, by unknown and axis
+    order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
+    orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
 
     def __post_init__(self) -> None:
@@ -53,36 +61,52 @@ class Problem:
         set_("parts", {name: self._part(name) for name in self.conditions})
         random = torch.Generator().manual_seed(0)
         points = self.domain.points(torch.rand(TRIALS, self.domain.dimension, generator=random, dtype=torch.float64))
-        orders, sizes = self._probed_equations(points, random)
-        set_("orders", orders)
+        equations = self._equation_operators(points, random)
+        set_("order", max(sum(index) for operator in equations.values() for _, index in operator))
+        set_("orders", self._orders(equations.values()))
         set_("conditions", {name: self._completed(name) for name in self.conditions})
-        set_("sizes", sizes | self._probed_conditions(random))
+        operators = equations | self._condition_operators(random)
+        # the rows of a periodic condition come in units of values
+        sizes = {n: self._size(operators[n]) if n in operators else 1.0 for n in (*equations, *self.conditions)}
+        set_("sizes", sizes)
+        self._check_seams(self._free(equations.values()), random)
         self._check_cover(random)
-        self._check_corners(random)
+        self._check_agreement(random)
         if self.exact is not None:
             self._check_exact(points, random)
+        if free := self._free(operators.values()):
+            warnings.warn(
+                f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
+                "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the boundary",
+                stacklevel=3,
+            )
 
     # --- what the solver asks -------------------------------------------------------------------------------------
 
-    @property
-    def order(self) -> int:
-        """The highest derivative by one axis that an equation or condition takes."""
-        return max((k for by_axis in self.orders.values() for k in by_axis.values()), default=0)
-
     def equations(self, unknowns: dict[str, Column], x: dict[str, Column]) -> dict[str, Column]:
         """The residual columns by equation name; a single equation is named "equation"."""
-        found = self.residual(*unknowns.values(), **x)
+        found = called("the equation's residual", self.residual, x, unknowns)
         return dict(found) if isinstance(found, dict) else {"equation": found}
 
     def exact_columns(self, x: dict[str, Column]) -> dict[str, Column]:
         """The exact solution by unknown."""
         assert self.exact is not None
-        found = self.exact(**x)
+        found = called("the exact solution", self.exact, x)
         named = found if isinstance(found, dict) else {self.unknowns[0]: found}
+        if set(named) != set(self.unknowns):
+            raise ValueError(
+                f"the exact solution gives {', '.join(map(str, named))}, but the unknowns are {', '.join(self.unknowns)}; "
+                "return a dict of a column for each"
+            )
         like = next(iter(x.values()))
-        return {n: torch.full_like(like, u) if isinstance(u, int | float) else u for n, u in named.items()}
+        return {u: as_column(named[u], like, f"exact solution {u!r}") for u in self.unknowns}
 
-    # --- checks ---------------------------------------------------------------------------------------------------
+    def samples(self, name: str, count: int, random: torch.Generator) -> tuple[Points, Points]:
+        """Random points of a condition's part, and normals."""
+        part = self.parts[name]
+        return part.sample(torch.rand(count, part.dimension, generator=random, dtype=torch.float64))
+
+    # --- what is read off -----------------------------------------------------------------------------------------
 
     def _part(self, name: str) -> Part:
         condition = self.conditions[name]
@@ -104,89 +128,102 @@ class Problem:
             return Part(self.domain, faces).where(condition.on)
         raise TypeError(f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…) or a predicate")
 
-    def samples(self, name: str, count: int, random: torch.Generator) -> tuple[Points, Points]:
-        """Random points of a condition's part, and normals."""
-        part = self.parts[name]
-        return part.sample(torch.rand(count, part.dimension, generator=random, dtype=torch.float64))
-
     def _completed(self, name: str) -> AnyCondition:
         """The condition with what it leaves to its problem: the only unknown, or how many derivatives are periodic."""
         condition = self.conditions[name]
         if isinstance(condition, Periodic):
-            needed = max(1, *(by_axis[condition.axis] for by_axis in self.orders.values()))
-            if condition.order is not None and condition.order < needed:
-                raise ValueError(
-                    f"condition {name!r} makes {condition.order} derivatives periodic, from the value on, but the equation has "
-                    f"order {needed} in {condition.axis}; leave the order out: Periodic({condition.axis!r})"
-                )
-            return replace(condition, order=condition.order or needed)
+            return condition.of_order(max(1, *(by_axis[condition.axis] for by_axis in self.orders.values())))
         if not isinstance(condition, Condition) and condition.of is None:
             return replace(condition, of=self.unknowns[0])
         return condition
 
-    def _probed_equations(self, points: Points, random: torch.Generator) -> tuple[dict[str, dict[str, int]], dict[str, float]]:
-        """Orders of the derivatives that the equations take, by unknown and axis, and the sizes of their operators."""
-        x = columns(points, self.domain.names)
-        probes = {u: Probe(list(x.values()), random) for u in self.unknowns}
-        found = self.equations({u: probe.unknown() for u, probe in probes.items()}, x)
+    def _equation_operators(self, points: Points, random: torch.Generator) -> dict[str, Operator]:
+        evaluate = _Evaluation(self.domain, free := _FreeUnknowns(self.unknowns, random))
+        found = self.equations(*evaluate(points))
+        if isinstance(several := found.get("equation"), tuple | list):
+            raise TypeError(
+                f"the equation's residual returned a {type(several).__name__} of {len(several)}; return a dict of named "
+                'equations, as in {"momentum": …, "continuity": …}'
+            )
         if not found:
             raise ValueError("the residual returned no equation; return a column, or a dict of named columns")
-        orders = {u: dict.fromkeys(self.domain.names, 0) for u in self.unknowns}
-        sizes, taken = {}, set()
         for label, column in found.items():
             if label in self.conditions:
                 raise ValueError(f"condition {label!r} has the name of an equation; give it another")
             _check_column(f"equation {label!r}", column, len(points))
-            sizes[label] = self._size(f"equation {label!r}", column, probes)
-            for unknown, probe in probes.items():
-                for index in probe.coefficients(column):
-                    taken.add(unknown)
-                    for axis, k in zip(self.domain.names, index, strict=True):
-                        orders[unknown][axis] = max(orders[unknown][axis], k)
+        operators = {label: free.operator(f"equation {label!r}", column) for label, column in found.items()}
+        taken = {unknown for operator in operators.values() for unknown, _ in operator}
         if missing := [u for u in self.unknowns if u not in taken]:
             raise ValueError(
                 f"no equation takes {', '.join(missing)}, so nothing determines it; use it in an equation or drop it"
             )
-        return orders, sizes
+        if len(found) < len(self.unknowns):
+            raise ValueError(
+                f"{len(self.unknowns)} unknowns, {', '.join(self.unknowns)}, but {len(found)} equation{'s'[: len(found) - 1]}, "
+                f"{', '.join(found)}; return a dict of as many named equations as unknowns"
+            )
+        return operators
 
-    def _probed_conditions(self, random: torch.Generator) -> dict[str, float]:
-        """Sizes of the conditions' operators."""
-        sizes: dict[str, float] = {}
+    def _condition_operators(self, random: torch.Generator) -> dict[str, Operator]:
+        """Those of all conditions but the periodic ones, which compare values instead of taking them."""
+        operators = {}
         for name, condition in self.conditions.items():
             if isinstance(condition, Periodic):
-                sizes[name] = 1.0
                 continue
-            trial = _Trial(self, random)
-            try:
+            what = f"condition {name!r}"
+            evaluate = _Evaluation(self.domain, free := _FreeUnknowns(self.unknowns, random))
+            with _about(what):
                 at, normals = self.samples(name, TRIALS, random)
                 if not len(at):  # a small part
                     at, normals = (t[:TRIALS] for t in self.samples(name, 1024 * TRIALS, random))
-                column = condition.rows(trial, at, normals) if len(at) else None
-            except TypeError as error:
-                raise TypeError(
-                    f"condition {name!r}: {error}; predicates and values take the axes {', '.join(self.domain.names)} by "
-                    f"keyword, residuals of a Condition before them the unknowns {', '.join(self.unknowns)}"
-                ) from error
+                column = condition.rows(evaluate, at, normals) if len(at) else None
             if column is None:
-                raise ValueError(f"condition {name!r} holds at no point of {self.parts[name]}; check its predicate")
-            _check_column(f"condition {name!r}", column, len(at))
-            sizes[name] = self._size(f"condition {name!r}", column, trial.probes)
-        return sizes
+                raise ValueError(f"{what} holds at no point of {self.parts[name]}; check its predicate")
+            _check_column(what, column, len(at))
+            operators[name] = free.operator(what, column)
+        return operators
 
-    def _size(self, what: str, column: Column, probes: Mapping[str, Probe]) -> float:
+    def _orders(self, operators: Iterable[Operator]) -> dict[str, dict[str, int]]:
+        orders = {u: dict.fromkeys(self.domain.names, 0) for u in self.unknowns}
+        for unknown, index in (taken for operator in operators for taken in operator):
+            for axis, k in zip(self.domain.names, index, strict=True):
+                orders[unknown][axis] = max(orders[unknown][axis], k)
+        return orders
+
+    def _size(self, operator: Operator) -> float:
         """Root mean square of an operator applied to a wave of the domain's length."""
         waves = [pi / (high - low) for low, high in self.domain.axes.values()]
         total = 0.0
-        for probe in probes.values():
-            for index, coefficient in probe.coefficients(column).items():
-                factor = prod(w**k for w, k in zip(waves, index, strict=True))
-                total += (factor * coefficient).square().mean().item()
-        if not 0.0 < total < float("inf"):
-            raise ValueError(
-                f"{what} does not depend on any of {', '.join(self.unknowns)} or is not finite; "
-                "check that it uses its arguments and not a variable of the same name"
-            )
+        for (_, index), coefficient in operator.items():
+            factor = prod(w**k for w, k in zip(waves, index, strict=True))
+            total += (factor * coefficient).square().mean().item()
         return sqrt(total)
+
+    def _free(self, operators: Iterable[Operator]) -> list[str]:
+        """Unknowns of which the operators take derivatives only, so that they do not see a constant added."""
+        values = {unknown for operator in operators for unknown, index in operator if not any(index)}
+        return [u for u in self.unknowns if u not in values]
+
+    # --- checks ---------------------------------------------------------------------------------------------------
+
+    def _check_seams(self, free: list[str], random: torch.Generator) -> None:
+        """Faces that a periodic condition joins carry no other, but for the value at a point of a ring that may float."""
+        seams: dict[str, str] = {}
+        for name, condition in self.conditions.items():
+            if isinstance(condition, Periodic) and (first := seams.setdefault(condition.axis, name)) != name:
+                raise ValueError(f"conditions {first!r} and {name!r} both make {condition.axis} periodic; drop one of them")
+        for axis, seam in seams.items():
+            ends = [self._on_face(axis, side, random) for side in (0, 1)]
+            for name, condition in self.conditions.items():
+                if isinstance(condition, Periodic | Condition):
+                    continue
+                sides = [side for side in (0, 1) if self.parts[name].contains(ends[side]).any()]
+                anchor = self.domain.dimension == len(sides) == 1 and isinstance(condition, Dirichlet) and condition.of in free
+                if sides and not anchor:
+                    raise ValueError(
+                        f"condition {name!r} holds at {axis}={self.domain.axes[axis][sides[0]]:g}, which {seam!r} joins to the "
+                        f"opposite face; drop one of the conditions, or keep {name!r} off the faces across {axis}"
+                    )
 
     def _check_cover(self, random: torch.Generator) -> None:
         """Every face that the order of the equation asks for has its conditions."""
@@ -213,7 +250,7 @@ class Problem:
                     raise ValueError(
                         f"nothing determines {unknown} at {axis}={bare[0]:g}: the equation has derivatives of order {order} "
                         f"in {axis}; add a Dirichlet, Neumann or Robin condition on box.at({axis}={bare[0]:g}), "
-                        f"or Periodic({axis!r})"
+                        f"or Periodic({axis!r})" + (f"; if {axis} is time, name the axis {TIME}" if counts[0] >= order else "")
                     )
                 if sum(counts) < order and len(self.unknowns) == 1:
                     raise ValueError(
@@ -221,47 +258,46 @@ class Problem:
                         f"conditions; it needs {order}, such as Dirichlet and Neumann on both"
                     )
 
+    def _on_face(self, axis: str, side: int, random: torch.Generator) -> Points:
+        face = Part(self.domain, ((axis, side),))
+        return face.sample(torch.rand(TRIALS, face.dimension, generator=random, dtype=torch.float64))[0]
+
     def _conditions_on(self, unknown: str, axis: str, side: int, random: torch.Generator) -> int:
         """How many conditions of an unknown hold at every point of a face."""
-        face = Part(self.domain, ((axis, side),))
-        points, _ = face.sample(torch.rand(TRIALS, face.dimension, generator=random, dtype=torch.float64))
+        points = self._on_face(axis, side, random)
         cover = torch.zeros(len(points))
         for name, condition in self.conditions.items():
             if not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
                 cover += self.parts[name].contains(points)
         return int(cover.min())
 
-    def _check_corners(self, random: torch.Generator) -> None:
-        """Two Dirichlet conditions of one unknown agree where their faces meet."""
+    def _check_agreement(self, random: torch.Generator) -> None:
+        """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
         values = [(n, c) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
-        for i, (first, one) in enumerate(values):
-            for second, other in values[i + 1 :]:
-                if one.of != other.of:
-                    continue
-                shared = _shared_edges(self.parts[first], self.parts[second], random)
-                if not len(shared):
-                    continue
-                zero = _Constant(self, 0.0)
-                a, b = (0.0 - c.rows(zero, shared, torch.zeros_like(shared)) for c in (one, other))
-                gap, worst = (a - b).abs().max(0)
-                if gap > 1e-8 * (1 + a.abs().max()):
-                    place = ", ".join(f"{n}={v:g}" for n, v in zip(self.domain.names, shared[worst[0]], strict=True))
-                    raise ValueError(
-                        f"conditions {first!r} and {second!r} meet at {place}, where one says "
-                        f"{a[worst].item():g} and the other {b[worst].item():g}; make the values agree there"
-                    )
+        seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
+        for (first, one), (second, other), (seam, axis) in product(values, values, [("", None), *seams]):
+            if one.of != other.of:
+                continue
+            here, there = _meeting(self.parts[first], self.parts[second], axis, random)
+            if not len(here):
+                continue
+            a, b = (given(c.value, columns(at, self.domain.names)) for c, at in ((one, here), (other, there)))
+            gap, worst = (a - b).abs().max(0)
+            if gap > 1e-8 * (1 + a.abs().max()):
+                where = f"{first!r} and {second!r} meet at {self._place(here[worst[0]])}"
+                if axis is not None:
+                    where += f", joined by {seam!r} to {self._place(there[worst[0]])}"
+                raise ValueError(
+                    f"conditions {where}, where one says {a[worst].item():g} and the other {b[worst].item():g}; "
+                    "make the values agree there"
+                )
+
+    def _place(self, point: Annotated[Tensor, "axes"]) -> str:
+        return ", ".join(f"{name}={value:g}" for name, value in zip(self.domain.names, point.tolist(), strict=True))
 
     def _check_exact(self, points: Points, random: torch.Generator) -> None:
-        exact = _Exact(self)
-        try:
-            unknowns, x = exact(points)
-        except TypeError as error:
-            raise TypeError(f"exact solution: {error}; it takes the axes {', '.join(self.domain.names)} by keyword") from error
-        if set(unknowns) != set(self.unknowns) or list(unknowns) != list(self.unknowns):
-            raise ValueError(
-                f"the exact solution gives {', '.join(unknowns)}, but the unknowns are {', '.join(self.unknowns)}; "
-                "return a dict of a column for each, in that order"
-            )
+        exact = _Evaluation(self.domain, self.exact_columns)
+        unknowns, x = exact(points)
         for name, column in unknowns.items():
             _check_column(f"exact solution {name!r}", column, len(points))
         for label, column in self.equations(unknowns, x).items():
@@ -269,7 +305,8 @@ class Problem:
         for label, condition in self.conditions.items():
             at, normals = self.samples(label, TRIALS, random)
             if len(at):
-                rows = condition.rows(exact, at, normals)
+                with _about(f"condition {label!r} of the exact solution"):
+                    rows = condition.rows(exact, at, normals)
                 self._check_zero(f"condition {label!r}", rows, self.sizes[label], unknowns)
 
     def _check_zero(self, what: str, column: Column, size: float, unknowns: dict[str, Column]) -> None:
@@ -282,45 +319,56 @@ class Problem:
             )
 
 
-class _Trial:
-    """Free unknowns, to see what a condition takes."""
+class _Evaluation:
+    """Functions of the coordinates where a condition expects a network."""
 
-    def __init__(self, problem: Problem, random: torch.Generator) -> None:
-        self.box, self.names, self.random = problem.domain, problem.unknowns, random
+    def __init__(self, box: Box, unknowns: Callable[[dict[str, Column]], dict[str, Column]]) -> None:
+        self.box, self.unknowns = box, unknowns
+
+    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
+        x = columns(points, self.box.names)
+        return self.unknowns(x), x
+
+
+class _FreeUnknowns:
+    """Probes for unknowns, to read off the operator of an expression of them."""
+
+    def __init__(self, names: tuple[str, ...], random: torch.Generator) -> None:
+        self.names, self.random = names, random
         self.probes: dict[str, Probe] = {}
 
-    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
-        x = columns(points, self.box.names)
+    def __call__(self, x: dict[str, Column]) -> dict[str, Column]:
         self.probes = {u: Probe(list(x.values()), self.random) for u in self.names}
-        return {u: probe.unknown() for u, probe in self.probes.items()}, x
+        return {u: probe.unknown() for u, probe in self.probes.items()}
+
+    def operator(self, what: str, column: Column) -> Operator:
+        found = {(u, index): c for u, probe in self.probes.items() for index, c in probe.coefficients(column).items()}
+        if not found or not all(torch.isfinite(c).all() for c in found.values()):
+            raise ValueError(
+                f"{what} does not depend on any of {', '.join(self.names)} or is not finite; "
+                "check that it uses its arguments and not a variable of the same name"
+            )
+        return found
 
 
-class _Constant:
-    """All unknowns equal to a number."""
-
-    def __init__(self, problem: Problem, value: float) -> None:
-        self.box, self.names, self.value = problem.domain, problem.unknowns, value
-
-    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
-        x = columns(points, self.box.names)
-        u = torch.full_like(points[:, :1], self.value)
-        return dict.fromkeys(self.names, u), x
-
-
-class _Exact:
-    """The exact solution as an evaluation."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.box, self.problem = problem.domain, problem
-
-    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
-        x = columns(points, self.box.names)
-        return self.problem.exact_columns(x), x
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Errors say what they are about."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{what}: {error}") from error.__cause__ or error
 
 
 def _unknowns(residual: Callable, domain: Box) -> tuple[str, ...]:
     """The names before the coordinates in a residual's signature."""
-    parameters = inspect.signature(residual).parameters.values()
+    written = f"write def residual(u, {', '.join(domain.names)}), unknowns first, or def residual(u, **x)"
+    try:
+        signature = inspect.signature(residual)
+    except (TypeError, ValueError):
+        raise TypeError(f"residual is {residual!r}, but must be a function; {written}") from None
+    parameters = [p for p in signature.parameters.values() if p.name in domain.axes or p.default is p.empty]
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
@@ -329,8 +377,7 @@ def _unknowns(residual: Callable, domain: Box) -> tuple[str, ...]:
     strange = [name for name in named[first:] if name not in domain.axes]
     if strange or first == 0 or (missing and not open_ended):
         raise TypeError(
-            f"residual takes ({', '.join(named)}), but the axes of {domain} are {', '.join(domain.names)}; "
-            f"write def residual(u, {', '.join(domain.names)}), unknowns first, or def residual(u, **x)"
+            f"residual takes ({', '.join(named)}), but the axes of {domain} are {', '.join(domain.names)}; {written}"
         )
     return tuple(positional[:first])
 
@@ -347,14 +394,20 @@ def _check_column(what: str, column: object, points: int) -> None:
         raise ValueError(f"{what} is not finite everywhere in the domain; check divisions, roots and logarithms in it")
 
 
-def _shared_edges(one: Part, other: Part, random: torch.Generator) -> Points:
-    """Random points of the edges at which faces of two parts meet."""
-    box, found = one.box, []
-    for axis, side in one.faces:
-        for second, end in other.faces:
-            if axis != second or side == end:
-                points = box.points(torch.rand(16, box.dimension, generator=random, dtype=torch.float64))
-                points[:, box.names.index(axis)] = box.axes[axis][side]
-                points[:, box.names.index(second)] = box.axes[second][end]
-                found.append(points[one.contains(points) & other.contains(points)])
-    return torch.cat(found) if found else torch.empty(0, box.dimension, dtype=torch.float64)
+def _meeting(one: Part, other: Part, seam: str | None, random: torch.Generator) -> tuple[Points, Points]:
+    """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis."""
+    box = one.box
+    here, there = ([torch.empty(0, box.dimension, dtype=torch.float64)] for _ in range(2))
+    for (axis, side), (second, end) in product(one.faces, other.faces):
+        if seam in (axis, second) or (axis == second and side != end):
+            continue
+        points = box.points(torch.rand(16, box.dimension, generator=random, dtype=torch.float64))
+        points[:, box.names.index(axis)] = box.axes[axis][side]
+        points[:, box.names.index(second)] = box.axes[second][end]
+        twins = points.clone()
+        if seam is not None:
+            points[:, box.names.index(seam)], twins[:, box.names.index(seam)] = box.axes[seam]
+        both = one.contains(points) & other.contains(twins)
+        here.append(points[both])
+        there.append(twins[both])
+    return torch.cat(here), torch.cat(there)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from math import inf
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -17,6 +18,7 @@ class Trained:
     residual: float
 
 
+@runtime_checkable
 class Refinement(Protocol):
     def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
         """The next network, from those trained so far, of which there is at least one."""
@@ -45,10 +47,12 @@ class Adaptive:
         if not isinstance(last, KAN):
             return None
         before = trained[-2].network if len(trained) > 1 else None
-        gained = len(trained) == 1 or trained[-2].residual > self.gain * trained[-1].residual
+        gained = trained[-2].residual / trained[-1].residual if len(trained) > 1 else inf
         if isinstance(before, KAN) and before.rank != last.rank:  # the rank was doubled
-            return self._halved(last if gained else before)
-        if gained:
+            if gained < 1.2:
+                return self._halved(before)
+            return self._halved(last) or self._widened(last)
+        if gained > self.gain:
             return self._halved(last) or self._widened(last)
         return self._widened(last) or self._halved(last)
 
@@ -72,6 +76,14 @@ class Grids:
     """Given grids, each a number of spans or (spans, degree); exact where one is a multiple of the one before."""
 
     grids: Sequence[int | tuple[int, int]]
+
+    def __post_init__(self) -> None:
+        for entry in self.grids if isinstance(self.grids, Sequence) and not isinstance(self.grids, str) else [None]:
+            pair = entry if isinstance(entry, tuple) else (entry, 1)
+            if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
+                raise ValueError(
+                    f"Grids({self.grids!r}); give spans, as in Grids((4, 8)), or with degrees: Grids(((4, 5), (8, 7)))"
+                )
 
     def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
         network = trained[-1].network

@@ -1,7 +1,8 @@
 """The weighted residual vector r(θ) of equations and conditions, its exact Jacobian and the loss ½‖r‖².
 
-Rows of a block (an equation, a weighted condition) with n points are divided by √n and by the size of its operator on
-a wave as long as the domain, so that blocks are comparable, and ‖r‖ is about the relative size of what is wrong.
+Rows of a block (an equation, a weighted condition) with n points are divided by √n, by the size of its operator on a
+wave as long as the domain, and by the scale of the solution, so that blocks are comparable, and ‖r‖ is about the relative
+size of what is wrong.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from kanpde.derivatives import Column
 from kanpde.domains import Box, Points, columns
 from kanpde.field import Field
-from kanpde.networks import Recorder, recorder
-from kanpde.sampling import ResidualAdaptive, Sampler
+from kanpde.networks import KAN, Recorder, Tape, recorder, trainable
+from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 
 Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
@@ -31,6 +32,7 @@ class Batch:
     """Collocation points: of the equations, and of each weighted condition with normals."""
 
     interior: Points
+    weights: Annotated[Tensor, "points 1"]  # of the squares of the equations' rows
     parts: Mapping[str, tuple[Points, Points]]
 
 
@@ -67,7 +69,7 @@ class Objective:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        return list(self.field.network.parameters())
+        return trainable(self.field.network)
 
     @property
     def size(self) -> int:
@@ -87,22 +89,34 @@ class Objective:
 
     def fresh(self) -> Batch:
         """New collocation points; the sequence of batches depends on the seed alone."""
+        dimension, seed = self.problem.domain.dimension, self._seed()
+        if isinstance(self.sampler, ResidualAdaptive):
+            return self._batch(self.sampler, *self.sampler.chosen(self.count, dimension, seed, self._absolute_residual))
+        unit = self.sampler.unit(self.count, dimension, seed)
+        return self._batch(self.sampler, unit, torch.ones(len(unit), 1, dtype=torch.float64))
+
+    def validation(self) -> Batch:
+        """Points that no step is trained on, whatever the sampler: random ones of a rule that favours nothing."""
+        unit = Graded().unit(self.count, self.problem.domain.dimension, self._seed())
+        return self._batch(Graded(), unit, torch.ones(len(unit), 1, dtype=torch.float64))
+
+    def _batch(self, sampler: Sampler, unit: Tensor, weights: Tensor) -> Batch:
         box = self.problem.domain
-        interior = box.points(self._unit(self.count, box.dimension))
-        parts = {}
-        for name in self.soft:
-            part = self.problem.parts[name]
-            share = max(16, round(2 * len(part.faces) * self.count ** (1 - 1 / box.dimension)))
-            parts[name] = part.sample(self.sampler.unit(share, part.dimension, self._seed()))
-        return Batch(interior, parts)
+        parts = {name: self._part_points(sampler, name) for name in self.soft}
+        return Batch(box.points(unit), weights, parts)
+
+    def _part_points(self, sampler: Sampler, name: str) -> tuple[Points, Points]:
+        """A condition's share of points; a predicate that drops most of them is met with more."""
+        part = self.problem.parts[name]
+        share = max(16, round(2 * len(part.faces) * self.count ** (1 - 1 / self.problem.domain.dimension)))
+        for factor in (1, 8, 64, 512):
+            points, normals = part.sample(sampler.unit(factor * share, part.dimension, self._seed()))
+            if len(points) >= share // 2:
+                break
+        return points[: 2 * share], normals[: 2 * share]
 
     def _seed(self) -> int:
         return int(torch.randint(2**31, (1,), generator=self._seeds))
-
-    def _unit(self, count: int, dimension: int) -> Tensor:
-        if isinstance(self.sampler, ResidualAdaptive):
-            return self.sampler.chosen(count, dimension, self._seed(), self._absolute_residual)
-        return self.sampler.unit(count, dimension, self._seed())
 
     def _absolute_residual(self, unit: Tensor) -> Annotated[Tensor, "points"]:
         points = self.problem.domain.points(unit)
@@ -113,26 +127,33 @@ class Objective:
     def _equation_columns(self, points: Points, tape: Recorder | None) -> list[Column]:
         unknowns, x = _Recorded(self.field, tape)(points)
         found = self.problem.equations(unknowns, x)
-        return [self.weights.get(name, 1.0) / self.problem.sizes[name] * r for name, r in found.items()]
+        return [self._factor(name, 1.0) * r for name, r in found.items()]
 
     def _condition_columns(self, name: str, points: Points, normals: Points, tape: Recorder | None) -> list[Column]:
         rows = self.problem.conditions[name].rows(_Recorded(self.field, tape), points, normals)
-        return [self.weights.get(name, 10.0) / self.problem.sizes[name] * r for r in rows.split(1, 1)]
+        return [self._factor(name, 10.0) * r for r in rows.split(1, 1)]
+
+    def _factor(self, name: str, usual: float) -> float:
+        return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
     def blocks(self, tape: Recorder | None, rows: int) -> Iterator[list[Column]]:
         """Weighted columns, at most `rows` points at a time."""
-        for points in self.batch.interior.split(rows):
-            yield [r / sqrt(len(self.batch.interior)) for r in self._equation_columns(points, tape)]
+        shares = (self.batch.weights / len(self.batch.interior)).sqrt()
+        for points, share in zip(self.batch.interior.split(rows), shares.split(rows), strict=True):
+            yield [share * r for r in self._equation_columns(points, tape)]
         for name, (points, normals) in self.batch.parts.items():
             for p, n in zip(points.split(rows), normals.split(rows), strict=True):
                 yield [r / sqrt(len(points)) for r in self._condition_columns(name, p, n, tape)]
 
     def residual(self) -> Residual:
         """r(θ), without its graph."""
-        tape, found = recorder(self.field.network), []
+        # a KAN with a tape shares what its derivatives have in common; other modules need no copies here
+        tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
+        found = []
         for block in self.blocks(tape, 2**15):
             found += [r.detach()[:, 0] for r in block]
-            tape.clear()
+            if tape is not None:
+                tape.clear()
         return torch.cat(found)
 
     def linearized(self) -> Iterator[tuple[Residual, Jacobian]]:
@@ -145,14 +166,30 @@ class Objective:
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
         """½‖r‖² and its gradient by plain autograd, for residuals of any kind."""
-        blocks = list(self.blocks(None, self.count))
+        blocks = list(self.blocks(None, len(self.batch.interior)))
         loss = 0.5 * torch.stack([r.square().sum() for block in blocks for r in block]).sum()
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         return loss.item(), torch.cat([g.flatten() for g in gradients])
 
-    def is_pointwise(self) -> bool:
-        """Whether row i of every equation depends on point i alone: what an exact Jacobian by one pass rests on."""
-        points = self.batch.interior[:64]
-        whole = self._equation_columns(points, None)
-        half = self._equation_columns(points[:32], None)
-        return all(torch.allclose(a[:32], b, rtol=1e-7, atol=1e-9) for a, b in zip(whole, half, strict=True))
+    def obstacle(self) -> str | None:
+        """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""
+        if not self._is_pointwise():
+            return "the residual mixes points (a mean or an integral?)"
+        few = recorder(self.field.network)
+        try:
+            for r in self._equation_columns(self.batch.interior[:2], few):
+                few.jacobian(r)
+        except RuntimeError as error:
+            return f"{type(self.field.network).__name__} cannot be evaluated point by point ({str(error).splitlines()[0]})"
+        finally:
+            few.clear()
+        return None
+
+    def _is_pointwise(self) -> bool:
+        points, pairs = self.batch.interior[:64], []
+        pairs += zip(self._equation_columns(points, None), self._equation_columns(points[:32], None), strict=True)
+        for name, (p, n) in self.batch.parts.items():
+            half = len(p) // 2
+            whole = self._condition_columns(name, p, n, None)
+            pairs += zip(whole, self._condition_columns(name, p[:half], n[:half], None), strict=True)
+        return all(torch.allclose(a[: len(b)], b, rtol=1e-7, atol=1e-9, equal_nan=True) for a, b in pairs)

@@ -84,7 +84,8 @@ class Graded:
 class ResidualAdaptive:
     """Points where the residual is large: `count` of `ratio · count` candidates, by |r|ᵖ / mean |r|ᵖ + floor.
 
-    RAD of C. Wu et al., CMAME 403 (2023), with its exponent p and its constant `floor`.
+    RAD of C. Wu et al., CMAME 403 (2023), with its exponent p and its constant `floor`. Squares of rows are weighted by
+    the inverse of their chance to be chosen (Horvitz and Thompson 1952), so that their sum still measures the whole domain.
     """
 
     base: Sampler = field(default_factory=Graded)
@@ -97,10 +98,14 @@ class ResidualAdaptive:
 
     def chosen(
         self, count: int, dimension: int, seed: int, size: Callable[[UnitCube], Annotated[Tensor, "points"]]
-    ) -> UnitCube:
-        """Points chosen by `size`, the absolute residual at points of the unit cube."""
+    ) -> tuple[UnitCube, Annotated[Tensor, "points 1"]]:
+        """Points chosen by `size`, the absolute residual at points of the unit cube, and weights of their squares."""
         candidates = self.base.unit(self.ratio * count, dimension, seed)
-        power = size(candidates) ** self.exponent
-        density = power / power.mean().clamp_min(1e-300) + self.floor
-        random = torch.Generator().manual_seed(seed)
-        return candidates[torch.multinomial(density, count, replacement=False, generator=random)]
+        power = torch.nan_to_num(size(candidates)) ** self.exponent
+        chance = power / power.mean().clamp_min(1e-300) + self.floor
+        for _ in range(20):  # that sum to `count`, none above one
+            chance = (chance * (count / chance.sum())).clamp_max(1.0)
+        # systematic sampling: a comb of `count` teeth over the cumulated chances
+        shift = torch.rand(1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        chosen = torch.diff((chance.cumsum(0) + shift).floor(), prepend=torch.zeros(1, dtype=torch.float64)) > 0
+        return candidates[chosen], 1 / (self.ratio * chance[chosen, None])

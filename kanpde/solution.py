@@ -1,33 +1,43 @@
 """The result: evaluate, errors, table, pictures, VTK, one file that saves it."""
 
 import json
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import log
+from functools import cache, cached_property
+from math import inf, log
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kanpde.derivatives import grad
-from kanpde.domains import TIME, Points, columns
-from kanpde.export import structured_cells, whole_file, write_mesh, write_series
+from kanpde.derivatives import Column, grad
+from kanpde.domains import TIME, Box, Points, UnitCube, columns
+from kanpde.export import MESH_SUFFIXES, check_place, structured_cells, whole_file, write_mesh, write_series
 from kanpde.field import Field
-from kanpde.networks import KAN, MLP, Layer, Product
-from kanpde.plot import plot_convergence, plot_fields, plot_frames
+from kanpde.networks import KAN, MLP, Layer, Product, trainable
+from kanpde.plot import SUFFIXES, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
+from kanpde.sampling import Sobol
 
 CHUNK = 2**14  # points evaluated at a time
+FORMAT = 1  # of saved files: raise it when what `save` writes changes
+PICTURED_TIMES = 5
+
+Make = Callable[[dict[str, Column]], Mapping[str, Tensor]]  # named columns of the coordinates
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Against the exact solution, on a uniform grid that was never trained on; the worst unknown of a system.
+    """Against the exact solution, on points that were never trained on; the worst unknown of a system.
 
-    `relative_h1` compares values and first derivatives, `max` is the largest absolute error.
+    `relative_l2` is ‖u − exact‖/‖exact‖ in L2, `relative_h1` the same with first derivatives, `max` the largest
+    absolute error. Where an exact field is zero, up to rounding, the largest norm among the unknowns replaces its own;
+    where all are, relative errors are absolute ones.
     """
 
     relative_l2: float
@@ -57,8 +67,9 @@ class Stage:
 class Solution:
     """What `solve` returns: the unknowns as functions, and how they were found.
 
-    `solution(x=…, y=…)` evaluates: arrays or tensors of any one shape in, the same kind and shape out; a dict by unknown
-    for a system.
+    `solution(x=…, y=…)` evaluates: numbers, arrays or tensors in, arrays or tensors out, of the shape that the inputs
+    have together; a dict by unknown for a system. What comes out are plain numbers, which autograd does not follow:
+    differentiate `solution.field`, whose coordinates are columns, instead.
     """
 
     def __init__(self, field: Field, history: tuple[Stage, ...], status: str) -> None:
@@ -67,26 +78,38 @@ class Solution:
 
     @property
     def model(self) -> Any:
-        """The network; `.size` of a KAN or MLP counts its trainable coefficients."""
+        """The network."""
         return self.field.network
 
     @property
+    def size(self) -> int:
+        """Number of trainable coefficients, of any network."""
+        return sum(p.numel() for p in trainable(self.model))
+
+    @cached_property
     def errors(self) -> Errors | None:
-        """Of the stage with the smallest residual, whose network this is; None without an exact solution."""
-        return min(self.history, key=lambda s: s.residual).errors if self.history else measured_errors(self.field)
+        """Of this network against the exact solution of its problem; None without one."""
+        return measured_errors(self.field)
 
     def __call__(self, **coordinates: Any) -> Any:
-        names = self.problem.domain.names
-        if set(coordinates) != set(names):
+        box = self.problem.domain
+        if set(coordinates) != set(box.names):
             raise TypeError(
-                f"solution({', '.join(f'{n}=…' for n in coordinates)}) does not match the axes of {self.problem.domain}; "
-                f"call solution({', '.join(f'{n}=…' for n in names)})"
+                f"solution({', '.join(f'{n}=…' for n in coordinates)}) does not match the axes of {box}; "
+                f"call solution({', '.join(f'{n}=…' for n in box.names)})"
             )
         tensors = any(isinstance(c, Tensor) for c in coordinates.values())
-        given = [_column(coordinates[name]) for name in names]
+        given = [_numbers(name, coordinates[name]) for name in box.names]
         shape = torch.broadcast_shapes(*(c.shape for c in given))
         points = torch.stack([c.expand(shape).reshape(-1) for c in given], 1)
-        found = {name: values.reshape(shape) for name, values in evaluated(self.field, points).items()}
+        slack = 1e-6 * (box.high - box.low)  # ends that were rounded to single precision lie inside
+        outside = len(points) - int(((points >= box.low - slack) & (points <= box.high + slack)).all(1).sum())
+        if outside:
+            warnings.warn(
+                f"{outside} of {len(points)} points lie outside {box}, where nothing was solved: values there mean nothing",
+                stacklevel=2,
+            )
+        found = {n: u.reshape(shape) for n, u in evaluated(lambda x: self.field(**x), points, box.names).items()}
         results = found if tensors else {name: values.numpy() for name, values in found.items()}
         return results if len(results) > 1 else next(iter(results.values()))
 
@@ -101,7 +124,7 @@ class Solution:
         return "\n".join([*lines, *(["conditions " + "; ".join(kinds)] if kinds else []), self.status])
 
     def __repr__(self) -> str:
-        return f"Solution({self.model!r}, {self.status!r})"
+        return f"Solution({type(self.model).__name__} of {self.size} coefficients, {self.status!r})"
 
     # --- files ----------------------------------------------------------------------------------------------------
 
@@ -110,95 +133,100 @@ class Solution:
 
         The suffix chooses: .vtu, .vtk or .xdmf hold one mesh (time, if any, as an axis like the others); .pvd holds a
         time-dependent field, one .vtu for each of `frames` times beside it. `points` is their number on each axis.
+        Gradients are those in space, or in time where there is nothing else.
         """
-        box, suffix = self.problem.domain, Path(path).suffix
-        if suffix == ".pvd":
-            if TIME not in box.axes or box.dimension == 1:
-                raise ValueError(f"{path}: a .pvd holds a field in space and time, but the domain is {box}; write a .vtu")
-            write_series(path, np.linspace(*box.axes[TIME], frames).tolist(), self._frames(points, frames))
-        else:
-            counts = dict.fromkeys(box.names, points or _default_points(box.dimension))
-            at = box.grid(counts)
-            write_mesh(path, at.numpy(), structured_cells(tuple(counts.values())), self._point_data(at))
-
-    def _frames(self, points: int | None, frames: int) -> Iterator[tuple[Any, Any, Any]]:
         box = self.problem.domain
-        space = [n for n in box.names if n != TIME]
-        counts = {n: points or _default_points(len(space)) for n in space}
+        check_vtk(path, box)
+        _at_least(2, points=points)
+        _at_least(1, frames=frames)
+        series = Path(path).suffix == ".pvd"
+        axes = [n for n in box.names if not (series and n == TIME)]
+        counts = dict.fromkeys(axes, points or _default_points(len(axes)))
         cells = structured_cells(tuple(counts.values()))
-        for time in np.linspace(*box.axes[TIME], frames).tolist():
-            at = box.grid({**counts, TIME: 1})
-            at[:, box.names.index(TIME)] = time
-            yield at[:, [box.names.index(n) for n in space]].numpy(), cells, self._point_data(at)
+        at = box.grid({**dict.fromkeys(box.names, 1), **counts})
+        places = at[:, [box.names.index(n) for n in axes]].numpy()
 
-    def _point_data(self, points: Points) -> dict[str, NDArray[np.float64]]:
-        """Fields by name at points, in chunks."""
-        space = [n for n in self.problem.domain.names if n != TIME]
-        parts: dict[str, list[Tensor]] = {}
-        for chunk in points.split(CHUNK):
-            x = columns(chunk, self.problem.domain.names)
-            unknowns = self.field(**x)
-            exact = self.problem.exact_columns(x) if self.problem.exact else {}
-            found = dict(unknowns)
-            for name, u in unknowns.items():
-                found[f"{name}_gradient"] = torch.cat(grad(u, *(x[n] for n in space)), 1)
-                if exact:
-                    found[f"{name}_exact"], found[f"{name}_error"] = exact[name], u - exact[name]
-            equations = self.problem.equations(unknowns, x)
-            for name, r in equations.items():
-                found["residual" if len(equations) == 1 else f"residual_{name}"] = r
-            for name, values in found.items():
-                parts.setdefault(name, []).append(values.detach())
-        whole = {name: torch.cat(list_).numpy() for name, list_ in parts.items()}
-        return {name: values[:, 0] if values.shape[1] == 1 else values for name, values in whole.items()}
+        def frame(time: float) -> tuple[Any, Any, Any]:
+            at[:, box.names.index(TIME)] = time
+            return places, cells, self._arrays(self._details, at)
+
+        if series:
+            times = np.linspace(*box.axes[TIME], frames).tolist()
+            write_series(path, times, map(frame, times))
+        else:
+            write_mesh(path, places, cells, self._arrays(self._details, at))
+
+    def _fields(self, x: dict[str, Column]) -> dict[str, Column]:
+        """Unknowns and, if known, exact fields and errors, by name."""
+        exact = self.problem.exact_columns(x) if self.problem.exact else {}
+        found = {}
+        for name, u in self.field(**x).items():
+            found[name] = u
+            if exact:
+                found |= {f"{name}_exact": exact[name], f"{name}_error": u - exact[name]}
+        return found
+
+    def _details(self, x: dict[str, Column]) -> dict[str, Column]:
+        """Those, gradients and residuals."""
+        found = self._fields(x)
+        unknowns = {name: found[name] for name in self.problem.unknowns}
+        axes = [column for name, column in x.items() if name != TIME] or list(x.values())
+        found |= {f"{name}_gradient": torch.cat(grad(u, *axes), 1) for name, u in unknowns.items()}
+        equations = self.problem.equations(unknowns, x)
+        return found | {"residual" if len(equations) == 1 else f"residual_{n}": r for n, r in equations.items()}
+
+    def _arrays(self, make: Make, points: Points) -> dict[str, NDArray[np.float64]]:
+        found = evaluated(make, points, self.problem.domain.names)
+        return {name: (u[:, 0] if u.shape[1] == 1 else u).numpy() for name, u in found.items()}
 
     def plot(self, path: str | Path, points: int = 161) -> None:
-        """Draw each unknown and, if known, the exact field and the error.
+        """Draw each unknown and, if known, its exact field and error.
 
-        Of a steady field in three dimensions the middle plane of the last axis; of an unsteady one a strip of frames.
+        A field of the plane that moves is a strip of frames; axes of space after the second are fixed, as the title says.
         """
+        check_place(path, SUFFIXES)
+        _at_least(2, points=points)
         box = self.problem.domain
-        names = list(box.names)
-        if box.dimension == 3 and TIME in names:
-            space = [n for n in names if n != TIME]
-            times = np.linspace(*box.axes[TIME], 5)
-            axes = [np.linspace(*box.axes[n], points) for n in space]
-            frames = []
-            for time in times:
-                grid = dict(zip(space, np.meshgrid(*axes, indexing="ij"), strict=True))
-                frames.append(self._first(self(**grid, **{TIME: np.full((points, points), time)})))
-            plot_frames(path, tuple(space), tuple(axes), times, np.stack(frames), title=self.problem.unknowns[0])
-            return
-        shown = names[:2]
-        axes = [np.linspace(*box.axes[n], points) for n in shown]
-        at = dict(zip(shown, np.meshgrid(*axes, indexing="ij"), strict=True))
-        at |= {n: np.full_like(at[shown[0]], sum(box.axes[n]) / 2) for n in names[2:]}
-        shape = next(iter(at.values())).shape
-        data = self._point_data(torch.stack([torch.from_numpy(at[n]).flatten() for n in names], 1))
-        drawn = {}
-        for name in self.problem.unknowns:
-            for key in (name, f"{name}_exact", f"{name}_error"):
-                if key in data:
-                    drawn[key.replace("_", " ")] = data[key].reshape(shape)
-        plot_fields(path, tuple(shown), tuple(axes), drawn)
-
-    def _first(self, found: Any) -> NDArray[np.float64]:
-        return found[self.problem.unknowns[0]] if isinstance(found, dict) else found
+        space = [n for n in box.names if n != TIME]
+        strip = TIME in box.names and len(space) > 1
+        shown = space[:2] if strip else list(box.names[:2])
+        counts = {n: points if n in shown else PICTURED_TIMES if n == TIME else 1 for n in box.names}
+        at = box.grid(counts)
+        # not at the middle, where odd fields vanish
+        fixed = {n: 0.6 * low + 0.4 * high for n, (low, high) in box.axes.items() if counts[n] == 1}
+        for n, value in fixed.items():
+            at[:, box.names.index(n)] = value
+        kept = [n for n, count in counts.items() if count > 1]
+        fields = {
+            name.replace("_", " "): values.reshape([counts[n] for n in kept])
+            for name, values in self._arrays(self._fields, at).items()
+        }
+        title = ", ".join(f"{n} = {value:.4g}" for n, value in fixed.items())
+        axes = tuple(np.linspace(*box.axes[n], points) for n in shown)
+        if strip:
+            times = np.linspace(*box.axes[TIME], PICTURED_TIMES)
+            frames = {name: np.moveaxis(values, kept.index(TIME), 0) for name, values in fields.items()}
+            plot_frames(path, tuple(shown), axes, times, frames, title)
+        else:
+            plot_fields(path, tuple(shown), axes, fields, title)
 
     def plot_convergence(self, path: str | Path) -> None:
         """Draw residual and errors of the stages against their numbers of coefficients."""
         curves = {"residual": [s.residual for s in self.history]}
-        if self.errors is not None:
-            curves["relative L2 error"] = [s.errors.relative_l2 for s in self.history if s.errors]
-            curves["relative H1 error"] = [s.errors.relative_h1 for s in self.history if s.errors]
+        errors = [s.errors for s in self.history if s.errors]
+        if len(errors) == len(self.history):
+            curves["relative L2 error"] = [e.relative_l2 for e in errors]
+            curves["relative H1 error"] = [e.relative_h1 for e in errors]
         plot_convergence(path, [s.size for s in self.history], curves)
 
     def save(self, path: str | Path) -> None:
         """Write network, history and status to one .npz file, readable with numpy alone and free of pickles."""
         header = {
+            "format": FORMAT,
             "network": _described(self.model),
             "axes": self.problem.domain.axes,
             "unknowns": self.problem.unknowns,
+            "evidence": _evidence(self.field),
             "hard": self.field.is_hard,
             "history": [asdict(stage) for stage in self.history],
             "status": self.status,
@@ -211,12 +239,12 @@ class Solution:
     def load(path: str | Path, problem: Problem, model: nn.Module | None = None) -> "Solution":
         """Read what `save` wrote, for the same problem; runs no code from the file.
 
-        A network of your own is given as `model`, of the same shape. Raises ValueError if the file belongs to
-        another domain or other unknowns.
+        A network of your own is given as `model`, of the same shape. Raises ValueError if `save` did not write the file,
+        or from another problem: other axes or unknowns, or equations, conditions or values that differ in numbers.
         """
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "header"}
-            header = json.loads(str(file["header"]))
+        if not isinstance(problem, Problem):
+            raise TypeError(f"load takes a Problem, not {type(problem).__name__}; call the factory: load(path, poisson())")
+        header, arrays = _read(Path(path))
         axes = {name: tuple(interval) for name, interval in header["axes"].items()}
         if axes != problem.domain.axes or tuple(header["unknowns"]) != problem.unknowns:
             raise ValueError(
@@ -224,16 +252,34 @@ class Solution:
                 f"{', '.join(problem.unknowns)} on {problem.domain}; load it with the problem that it was saved from"
             )
         network = model or _network(header["network"], arrays)
-        network.load_state_dict(arrays)
+        try:
+            network.load_state_dict(arrays)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{path} holds the coefficients of another network than {type(network).__name__}: give one of the same "
+                f"shape as model= ({str(error).splitlines()[-1].strip()})"
+            ) from None
+        field = Field(problem, network, header["hard"])
+        saved, found = header["evidence"], _evidence(field)
+        if different := [name for name in saved | found if not _alike(saved.get(name), found.get(name))]:
+            raise ValueError(
+                f"{path} was saved from another problem or network: {', '.join(different)} differ; "
+                "load it with those that it was saved from"
+            )
         history = tuple(
             Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None}) for stage in header["history"]
         )
-        return Solution(Field(problem, network, header["hard"]), history, header["status"])
+        return Solution(field, history, header["status"])
 
 
-def _column(given: Any) -> Tensor:
-    """A number, list, array or tensor as float64; torch takes no arrays of the other byte order, as some files hold."""
-    return given.detach().double() if isinstance(given, Tensor) else torch.from_numpy(np.array(given, np.float64))
+def _numbers(axis: str, given: Any) -> Tensor:
+    """Numbers, lists, arrays or tensors as float64."""
+    if isinstance(given, Tensor):
+        return given.detach().double()
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"solution({axis}=…) is given {given!r}; give real numbers, in a list, array or tensor")
+    return torch.from_numpy(array.astype(np.float64))  # of native byte order, as torch takes no other
 
 
 def _default_points(dimension: int) -> int:
@@ -268,33 +314,125 @@ def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.M
     raise ValueError(f"the file holds a {described['kind']}; give one of the same shape as model=")
 
 
-def evaluated(field: Field, points: Points) -> dict[str, Tensor]:
-    """The unknowns at points, each (points,), in chunks of bounded memory."""
-    parts: dict[str, list[Tensor]] = {name: [] for name in field.problem.unknowns}
-    for chunk in points.split(CHUNK):
-        for name, u in field(**columns(chunk, field.box.names)).items():
-            parts[name].append(u.detach()[:, 0])
-    return {name: torch.cat(list_) for name, list_ in parts.items()}
+@torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
+def evaluated(make: Make, points: Points, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """What is made of the coordinates at points, by name, in chunks of bounded memory."""
+    chunks = [{n: made.detach() for n, made in make(columns(chunk, names)).items()} for chunk in points.split(CHUNK)]
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+@cache
+def quadrature(dimension: int) -> tuple[UnitCube, Annotated[Tensor, "points"]]:
+    """Points of the unit cube and weights of sum one: ten Gauss points on each span of a uniform division.
+
+    No wave vanishes on them, and they are neither knots nor the points of a sampler. Above three axes a Sobol set.
+    """
+    if dimension > 3:
+        unit = Sobol().unit(2**13, dimension, seed=0)
+        return unit, torch.full((len(unit),), 1 / len(unit), dtype=torch.float64)
+    spans = {1: 53, 2: 11, 3: 2}[dimension]  # primes, as waves that repeat from span to span are seen at fewer phases
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(10))
+    axis = ((torch.arange(spans)[:, None] + (nodes + 1) / 2) / spans).flatten()
+    shares = (weights / 2 / spans).repeat(spans)
+    unit, shares = (torch.cartesian_prod(*[t] * dimension).reshape(-1, dimension) for t in (axis, shares))
+    return unit, shares.prod(1)
 
 
 def measured_errors(field: Field) -> Errors | None:
-    """Errors on a uniform grid of the domain."""
+    """Errors by quadrature over the domain; None without an exact solution."""
     problem = field.problem
     if problem.exact is None:
         return None
-    counts = {1: 1001, 2: 65, 3: 21}.get(problem.domain.dimension, 9)
-    sums = {name: np.zeros(4) for name in problem.unknowns}
-    worst = 0.0
-    for chunk in problem.domain.grid(counts).split(CHUNK):
-        x = columns(chunk, problem.domain.names)
-        unknowns, exact = field(**x), problem.exact_columns(x)
-        for name, u in unknowns.items():
-            gap, slope = u - exact[name], torch.cat(grad(exact[name], *x.values()), 1)
-            missed = torch.cat(grad(u, *x.values()), 1) - slope
-            sums[name] += [t.square().sum().item() for t in (gap, exact[name], missed, slope)]
-            worst = max(worst, gap.abs().max().item())
-    relative = [((e / max(u, 1e-300)) ** 0.5, ((e + de) / max(u + du, 1e-300)) ** 0.5) for e, u, de, du in sums.values()]
-    return Errors(float(max(l2 for l2, _ in relative)), float(max(h1 for _, h1 in relative)), worst)
+
+    def compared(x: dict[str, Column]) -> dict[str, Tensor]:
+        exact = problem.exact_columns(x)
+        jets = {n: [torch.cat([v, *grad(v, *x.values())], 1) for v in (u, exact[n])] for n, u in field(**x).items()}
+        return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
+
+    unit, weights = quadrature(problem.domain.dimension)
+    found = torch.stack(list(evaluated(compared, problem.domain.points(unit), problem.domain.names).values()))
+    missed, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
+    l2, h1 = _relative(missed[:, 0], exact[:, 0]), _relative(missed.sum(1), exact.sum(1))
+    return Errors(l2, h1, found[:, :, 0].abs().max().item())
+
+
+def _relative(missed: Annotated[Tensor, "unknowns"], exact: Annotated[Tensor, "unknowns"]) -> float:
+    """The largest ratio of norms, from their squares; see `Errors` for exact fields that are zero."""
+    largest = exact.max()
+    own = exact > 1e-24 * largest
+    return (missed / torch.where(own, exact, largest if largest > 0 else 1.0)).max().sqrt().item()
+
+
+@torch.enable_grad()
+def _evidence(field: Field) -> dict[str, list[float]]:
+    """What tells a problem and its solution from others: a few values of the unknowns, and what equations and conditions
+    make of a known function there."""
+    problem = field.problem
+    known, dimension = _Known(problem), problem.domain.dimension
+    # multiples of irrational numbers, which are the same everywhere, as random ones need not be
+    unit = torch.arange(1, 9, dtype=torch.float64)[:, None] * 0.618034 ** torch.arange(1, dimension + 1) % 1
+    points = problem.domain.points(unit)
+    found = {f"equation {name!r}": rows for name, rows in problem.equations(*known(points)).items()}
+    for name, condition in problem.conditions.items():
+        at, normals = problem.parts[name].sample(unit)
+        found[f"condition {name!r}"] = condition.rows(known, at, normals) if len(at) else at
+    found |= {f"unknown {name!r}": u for name, u in field(**columns(points, problem.domain.names)).items()}
+    return {name: rows.detach().flatten().tolist() for name, rows in found.items()}
+
+
+def _alike(one: list[float] | None, other: list[float] | None) -> bool:
+    if one is None or other is None or len(one) != len(other):
+        return False
+    size = max((abs(number) for number in one if abs(number) < inf), default=0.0)
+    return np.allclose(one, other, rtol=1e-6, atol=1e-9 * size, equal_nan=True)
+
+
+class _Known:
+    """A positive function, different for each unknown and along each axis, in place of the unknowns."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.box, self.names = problem.domain, problem.unknowns
+
+    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
+        x = columns(points, self.box.names)
+        scaled = [(c - low) / (high - low) for c, (low, high) in zip(x.values(), self.box.axes.values(), strict=True)]
+        total = sum((s / (number + 2) for number, s in enumerate(scaled)), start=torch.zeros_like(scaled[0]))
+        return {name: torch.exp((number + 1) * total) for number, name in enumerate(self.names)}, x
+
+
+def check_vtk(path: str | Path, box: Box) -> None:
+    """Raises ValueError, before any work, if a file of this name cannot hold fields on the box."""
+    check_place(path, (*MESH_SUFFIXES, ".pvd"))
+    series = Path(path).suffix == ".pvd"
+    if series and (TIME not in box.axes or box.dimension == 1):
+        raise ValueError(f"{path}: a .pvd holds a field in space and time, but the domain is {box}; write a .vtu")
+    if box.dimension - series > 3:
+        raise ValueError(f"{path}: a mesh has at most three axes, but the domain is {box}; evaluate and write slices of it")
+
+
+def _at_least(least: int, **given: int | None) -> None:
+    for name, number in given.items():
+        if number is not None and number < least:
+            raise ValueError(f"{name}={number}; give {least} or more")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and arrays of a file that `save` wrote."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path} to load; give one that solution.save wrote")
+    strange = ValueError(f"{path} is not a file that solution.save wrote, or not all of one; give that .npz file")
+    if not is_zipfile(path):  # nor is one that was cut off
+        raise strange
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            version = header["format"]
+            arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "header"}
+    except (BadZipFile, KeyError, TypeError, ValueError):
+        raise strange from None
+    if version != FORMAT:
+        raise ValueError(f"{path} has format {version}, but this version of kanpde reads {FORMAT}; solve and save it anew")
+    return header, arrays
 
 
 def observed_order(previous: Stage | None, stage: Stage) -> float | None:
@@ -302,7 +440,7 @@ def observed_order(previous: Stage | None, stage: Stage) -> float | None:
     if previous is None or previous.grid is None or stage.grid is None or stage.grid <= previous.grid:
         return None
     before, after = ((s.errors.relative_l2 if s.errors is not None else s.residual) for s in (previous, stage))
-    return log(before / after) / log(stage.grid / previous.grid) if before > 0 < after else None
+    return log(before / after) / log(stage.grid / previous.grid) if 0 < before < inf and 0 < after < inf else None
 
 
 def table(history: tuple[Stage, ...]) -> str:

@@ -16,8 +16,9 @@ from torch import nn
 from tqdm import tqdm
 
 from kanpde.conditions import Periodic
+from kanpde.export import check_place
 from kanpde.field import Field
-from kanpde.networks import KAN, Product
+from kanpde.networks import KAN, Product, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Refinement, Trained
@@ -68,7 +69,7 @@ def solve(
     sampler: `Graded()` by default; drawn anew at every step.
     weights: factors on the rows of equations and weighted conditions, by name.
     hard: build conditions into the network where an ansatz exists, rather than weigh them.
-    tol: stop once ‖r‖ on fresh points, relative to the operators' sizes, is below it.
+    tol: stop once ‖r‖ on fresh points, relative to the sizes of the operators and of the solution, is below it.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
     checkpoint: a .npz file written after each stage.
@@ -76,17 +77,22 @@ def solve(
     Raises ValueError or TypeError before any work if the settings are impossible.
     """
     budget = Budget(max_seconds)
-    weights, optimizer = weights or {}, optimizer or LevenbergMarquardt()
-    refine, sampler = refine or Adaptive(), sampler or Graded()
-    network = _checked(problem, model, weights, tol, max_seconds) or default_network(problem, seed)
-    goal = max(tol or 0.0, rounding(problem.order))
+    optimizer = LevenbergMarquardt() if optimizer is None else optimizer
+    refine = Adaptive() if refine is None else refine
+    sampler = Graded() if sampler is None else sampler
+    _check_settings(problem, optimizer, refine, sampler, weights, tol, max_seconds, seed, checkpoint)
+    network = default_network(problem, hard, seed) if model is None else _checked(model, problem)
     field = Field(problem, network, hard)
+    weights = _checked_weights(weights or {}, field)
+    goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
     trained: list[Trained] = []
     status = None
     with _shown(progress, budget) as show:
         while status is None:
             objective = Objective(field, sampler, weights, _count(field), seed + len(history))
+            if not history and model is None:
+                approach(objective)
             optimizer = _suited(optimizer, objective)
             run = (_warm(optimizer) if history else optimizer).begin(objective)
             steps, residual = train(run, objective, goal, budget, partial(show, history, field))
@@ -96,17 +102,18 @@ def solve(
             if checkpoint is not None:
                 unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
                 Solution(field.with_network(best.network), tuple(history), unfinished).save(checkpoint)
-            finer = refine.refined(trained)
+            finer = None if budget.spent else refine.refined(trained)
             status = _verdict(problem, history, best, finer, tol, budget)
-            field = field.with_network(finer if finer is not None and status is None else best.network)
+            field = field.with_network(best.network if finer is None or status else finer)
     return Solution(field, tuple(history), status)
 
 
 class Budget:
-    """The time that a solution may take; an interrupt by the user spends it at once."""
+    """The time that a solution may take. An interrupt by the user, or a failure, spends it at once."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.start, self.seconds, self.interrupted = time.perf_counter(), seconds, False
+        self.start, self.seconds = time.perf_counter(), seconds
+        self.end: str | None = None  # why nothing more is to be tried
 
     @property
     def used(self) -> float:
@@ -114,15 +121,23 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        return self.interrupted or (self.seconds is not None and self.used >= self.seconds)
+        return self.end is not None or (self.seconds is not None and self.used >= self.seconds)
 
 
-def default_network(problem: Problem, seed: int) -> KAN:
+def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
     """Sums of products of splines, one factor for each axis; periodic axes get periodic knots."""
     box = problem.domain
-    periodic = [box.names.index(c.axis) for c in problem.conditions.values() if isinstance(c, Periodic)]
+    periodic = [box.names.index(c.axis) for c in problem.conditions.values() if hard and isinstance(c, Periodic)]
     nodes = [box.dimension, Product(len(problem.unknowns), rank=8)]
     return KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
+
+
+def approach(objective: Objective) -> None:
+    """Where an equation does not exist for a random start (the root of a negative u), start nearer to what is built in."""
+    for _ in range(4):
+        if torch.isfinite(objective.residual()).all():
+            return
+        objective.coefficients = 0.3 * objective.coefficients
 
 
 def train(
@@ -132,8 +147,6 @@ def train(
 
     Returns the number of steps and ‖r‖ of what is kept, on points not trained on (infinite where it is not a number).
     """
-    # what a KAN does not learn in a few steps, its next grid does
-    patience = 6 if isinstance(objective.field.network, KAN) else 40
     seen: list[float] = []
     best, kept = inf, objective.coefficients
     try:
@@ -144,29 +157,39 @@ def train(
             if seen[-1] < best:
                 best, kept = seen[-1], before
             report(len(seen), seen[-1])
+            # what a KAN that is near a solution does not learn in a few steps, its next grid does
+            patience = 6 if isinstance(objective.field.network, KAN) and best < 0.1 else 20
             stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
             if seen[-1] < goal or stalled or budget.spent:
                 break
     except KeyboardInterrupt:
-        budget.interrupted = True
+        budget.end = "stopped: interrupted"
         objective.coefficients = kept
-    objective.batch = objective.fresh()
-    last = objective.residual().norm().item()
-    if last <= best:
-        return len(seen), last
-    objective.coefficients = kept
-    return len(seen), best
+    except (RuntimeError, ArithmeticError, MemoryError) as error:  # also those of torch's linear algebra
+        if not seen:
+            raise
+        budget.end = f"failed: {type(error).__name__}: {error}; the best network so far is kept,"
+        objective.coefficients = kept
+    # the last iterate has not been measured yet, and others only on the points of their own step
+    objective.batch, last = objective.validation(), objective.coefficients
+    measured = []
+    for objective.coefficients in (kept, last):
+        size = objective.residual().norm().item()
+        measured.append(size if isfinite(size) else inf)
+    if measured[0] < measured[1]:
+        objective.coefficients = kept
+    return len(seen), min(measured)
 
 
 def _count(field: Field) -> int:
     """Collocation points: two and a half for each coefficient, as each gives a row for every equation."""
-    size = sum(p.numel() for p in field.network.parameters())
+    size = sum(p.numel() for p in trainable(field.network))
     return max(64, round(2.5 * size / len(field.problem.unknowns)))
 
 
 def _stage(field: Field, history: list[Stage], steps: int, residual: float, seconds: float) -> Stage:
     network = field.network
-    size = sum(p.numel() for p in network.parameters())
+    size = sum(p.numel() for p in trainable(network))
     grid, degree = (network.grid, network.degree) if isinstance(network, KAN) else (None, None)
     stage = Stage(
         repr(network) if isinstance(network, KAN) else type(network).__name__,
@@ -192,11 +215,13 @@ def _verdict(
     if residual < 2 * rounding(problem.order):
         return f"converged: residual {residual:.1e} is at the level of rounding"
     so_far = f"at residual {residual:.1e}" + ("" if tol is None else f" above tol={tol:g}")
-    if budget.interrupted:
-        return f"stopped: interrupted {so_far}; go on with solve(problem, solution.model)"
+    if budget.end is not None:
+        return f"{budget.end} {so_far}; go on with solve(problem, solution.model)"
     if budget.spent:
         return f"stopped: {budget.seconds:g} s are over {so_far}; raise max_seconds"
-    if len(history) > 3 and min(s.residual for s in history[-3:]) > 0.5 * min(s.residual for s in history[:-3]):
+    # far from a solution it takes more than one kind of refinement to see a gain, and there is time to lose
+    stalled = len(history) > 3 and min(s.residual for s in history[-3:]) > 0.5 * min(s.residual for s in history[:-3])
+    if stalled and residual < 1e-6:
         return (
             f"stopped: three refinements brought no progress {so_far}; give a richer network, such as "
             "KAN([axes, Product(unknowns, rank=16)]), or check that the problem is well posed"
@@ -208,53 +233,85 @@ def _verdict(
     return None
 
 
-def _checked(
-    problem: Problem, model: nn.Module | None, weights: Mapping[str, float], tol: float | None, seconds: float | None
-) -> nn.Module | None:
+def _check_settings(
+    problem: Problem,
+    optimizer: Optimizer,
+    refine: Refinement,
+    sampler: Sampler,
+    weights: Mapping[str, float] | None,
+    tol: float | None,
+    max_seconds: float | None,
+    seed: int,
+    checkpoint: str | Path | None,
+) -> None:
     """Settings that cannot work fail here."""
     if not isinstance(problem, Problem):
-        raise TypeError(f"solve takes a Problem, not {type(problem).__name__}; call the factory: solve(poisson())")
-    for name, value in {"tol": tol, "max_seconds": seconds}.items():
-        if value is not None and not 0 < value < inf:
-            raise ValueError(f"{name}={value:g}; it must be positive")
-    names = {*problem.sizes}
-    if strange := set(weights) - names:
-        raise ValueError(f"weights for {', '.join(sorted(strange))}, but the problem has {', '.join(sorted(names))}")
-    if model is None:
-        return None
+        raise TypeError(f"solve takes a Problem, not {problem!r}; call the factory: solve(poisson())")
+    for name, given, kind, examples in (
+        ("optimizer", optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
+        ("refine", refine, Refinement, "Adaptive() or Grids((4, 8, 16))"),
+        ("sampler", sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
+    ):
+        if isinstance(given, type) or not isinstance(given, kind):
+            raise TypeError(f"{name}={given!r}; give an object such as {examples}")
+    for name, value in {"tol": tol, "max_seconds": max_seconds}.items():
+        if value is not None and not (isinstance(value, int | float) and 0 < value < inf):
+            raise ValueError(f"{name}={value!r}; it must be a positive number")
+    if not isinstance(seed, int):
+        raise TypeError(f"seed={seed!r}; give an integer")
+    if weights is not None and not isinstance(weights, Mapping):
+        raise TypeError(f'weights={weights!r}; give a dict of factors by name, as in {{"{next(iter(problem.sizes))}": 10.0}}')
+    if checkpoint is not None:
+        check_place(checkpoint, (".npz",))
+
+
+def _checked_weights(weights: Mapping[str, float], field: Field) -> Mapping[str, float]:
+    names = [name for name in field.problem.sizes if name not in field.hard]
+    for name, factor in weights.items():
+        if name in field.hard:
+            raise ValueError(f"condition {name!r} holds by construction and has no weight; drop it, or set hard=False")
+        if name not in names:
+            raise ValueError(f"weights for {name!r}, but the problem has {', '.join(names)}")
+        if not (isinstance(factor, int | float) and 0 < factor < inf):
+            raise ValueError(f"weight {factor!r} of {name!r}; it must be a positive number")
+    return weights
+
+
+def _checked(model: nn.Module, problem: Problem) -> nn.Module:
+    """A copy of the user's network, which stays as it is, if it suits the problem."""
     inputs, outputs = problem.domain.dimension, len(problem.unknowns)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model={model!r}; give a network such as KAN([{inputs}, 5, {outputs}]) or a torch.nn.Module")
     if isinstance(model, KAN):
         if model.shape[0] != inputs:
             raise ValueError(
                 f"{model} has {model.shape[0]} inputs, but {problem.domain} has {inputs} axes; give KAN([{inputs}, …])"
             )
-        for layer in model.layers:
-            if layer.degree < problem.order + 1:
-                raise ValueError(
-                    f"the equation takes derivatives of order {problem.order}, but splines of degree {layer.degree} have only "
-                    f"{layer.degree - 1} continuous ones; use degree={problem.order + 3} or more"
-                )
+        if (degree := min(layer.degree for layer in model.layers)) < problem.order + 1:
+            raise ValueError(
+                f"the equation takes derivatives of order {problem.order}, but splines of degree {degree} have only "
+                f"{degree - 1} continuous ones; use degree={problem.order + 3} or more"
+            )
+    if not trainable(model):
+        raise ValueError(f"{type(model).__name__} has no trainable parameters; set requires_grad of some of them")
     try:
         found = tuple(model(torch.zeros(3, inputs, dtype=torch.float64)).shape)
-    except (RuntimeError, IndexError) as error:
+    except (RuntimeError, IndexError, TypeError) as error:
         raise ValueError(f"the model does not take float64 inputs of shape (points, {inputs}): {error}") from None
     if found != (3, outputs):
         raise ValueError(
             f"the model gives shape {found} for 3 points; the problem has {inputs} axes and {outputs} unknowns, "
             f"so it must give (3, {outputs})"
         )
-    return deepcopy(model)  # the user's own stays as it is
+    return deepcopy(model)
 
 
 def _suited(optimizer: Optimizer, objective: Objective) -> Optimizer:
-    """The optimizer, or L-BFGS if rows mix points, which an exact Jacobian by one pass cannot do."""
-    if not optimizer.pointwise or objective.is_pointwise():
+    """The optimizer, or L-BFGS where there is no exact Jacobian by one pass."""
+    obstacle = objective.obstacle() if optimizer.pointwise else None
+    if obstacle is None:
         return optimizer
-    warnings.warn(
-        f"the residual mixes points (a mean or an integral?), which {type(optimizer).__name__} cannot differentiate row by "
-        "row; using LBFGS() instead",
-        stacklevel=3,
-    )
+    warnings.warn(f"{obstacle}, so {type(optimizer).__name__} has no exact Jacobian; using LBFGS() instead", stacklevel=3)
     return LBFGS()
 
 

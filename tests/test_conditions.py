@@ -1,5 +1,9 @@
 """Conditions: their rows on faces are closed forms for known functions."""
 
+from dataclasses import replace
+from math import pi
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -91,6 +95,13 @@ def test_robin_rows_vanish_for_its_value(face):
     assert close(rows(Robin(2.0, -3.0, lambda x, y: 2 * u(x, y) - 3 * slope(x, y), on=face)), torch.zeros(40, 1).double())
 
 
+def test_robin_coefficients_are_numbers_or_functions(face):
+    *_, x = sampled(face)
+    varying = Robin(lambda x, y: 1 + x * y, lambda **_: -3, lambda x, **_: x, on=face)
+    expected = (1 + x["x"] * x["y"]) * u(**x) - 3 * outward(face)(**x) - x["x"]
+    assert close(rows(varying), expected)
+
+
 def test_each_point_of_the_boundary_has_the_normal_of_its_face():
     _, normals, x = sampled(plate.boundary(), 200)
     slope = sum(normals[:, [i]] * SLOPES[axis](**x) for i, axis in enumerate(plate.names))
@@ -114,8 +125,8 @@ def test_conditions_are_of_the_unknown_that_they_name(kind, face):
 
 @pytest.mark.parametrize(
     "value",
-    [2, 2.0, lambda **_: 2, lambda **_: 2.0, lambda x, **_: 2 + 0 * x, lambda **_: torch.tensor(2.0)],
-    ids=["int", "float", "to int", "to float", "to column", "to scalar"],
+    [2, 2.0, np.float32(2), lambda **_: 2, lambda **_: np.float64(2), lambda x, **_: 2 + 0 * x, lambda **_: torch.tensor(2.0)],
+    ids=["int", "float", "numpy", "to int", "to numpy", "to column", "to scalar"],
 )
 @pytest.mark.parametrize("kind", [Dirichlet, Neumann, lambda value, on: Robin(0.5, 0.5, value, on)])
 def test_values_are_numbers_or_functions(kind, value):
@@ -141,25 +152,57 @@ def test_an_initial_velocity_is_a_condition_at_the_first_time():
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_periodic_rows_vanish_for_periodic_functions(order):
-    pi = torch.pi
     evaluate = Known(rod, u=lambda x, t: sin(pi * x + t) + cos(2 * pi * x) * t, v=lambda x, t: exp(sin(pi * x) - t))
     points, normals, _ = sampled(rod.at(x=-1))
-    found = Periodic("x", order=order).rows(evaluate, points, normals)
+    found = Periodic("x").of_order(order).rows(evaluate, points, normals)
     assert found.shape == (40, 2 * order)
-    assert found.abs().max() < 1e-14 * 500**order
+    assert found.abs().max() < 1e-14 * 150**order
 
 
 def test_periodic_rows_are_jumps_of_derivatives():
-    """x³ y on (0, 2): u, u_x, u_xx jump by 8y, 12y, 12y; x y² by 2y², 0, 0: unknown by unknown."""
+    """x³ y on (0, 2): u, u_x, u_xx jump by 8y, 12y, 12y; x y² by 2y², 0, 0: unknown by unknown, relative to (π/2)ᵏ."""
     evaluate = Known(plate, u=lambda x, y: x**3 * y, v=lambda x, y: x * y**2)
     points, normals, x = sampled(plate.at(x=0))
-    jumps = torch.tensor([8.0, 12.0, 12.0], dtype=torch.float64) * x["y"]
+    jumps = torch.tensor([8.0, 12.0 / (pi / 2), 12.0 / (pi / 2) ** 2], dtype=torch.float64) * x["y"]
     other = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64) * x["y"] ** 2
-    assert close(Periodic("x", order=3).rows(evaluate, points, normals), -torch.cat([jumps, other], 1))
+    assert close(Periodic("x").of_order(3).rows(evaluate, points, normals), -torch.cat([jumps, other], 1))
 
 
 def test_periodic_compares_points_opposite_along_its_axis():
     evaluate = Known(plate, u=lambda x, y: (1 + x**2) * y)
     points, normals, x = sampled(plate.at(y=-1))
     jumps = torch.cat([-2.5 * (1 + x["x"] ** 2), 0 * x["x"]], 1)
-    assert close(Periodic("y", order=2).rows(evaluate, points, normals), jumps)
+    assert close(Periodic("y").of_order(2).rows(evaluate, points, normals), jumps)
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
+def test_periodic_rows_do_not_depend_on_the_unit_of_length(length):
+    """exp(x / L) has the jumps e - 1, over powers of π, whatever the length L."""
+    ring = Box(x=(0, length))
+    evaluate = Known(ring, u=lambda x: exp(x / length))
+    points, normals, _ = sampled(ring.at(x=0), 5)
+    expected = torch.tensor([[(1 - np.e) / pi**k for k in range(4)]], dtype=torch.float64)
+    assert close(Periodic("x").of_order(4).rows(evaluate, points, normals), expected.expand(5, 4))
+
+
+def test_the_order_of_a_periodic_condition_is_its_problems_affair():
+    assert repr(Periodic("x")) == repr(Periodic(axis="x"))
+    assert Periodic("x").of_order(3) != Periodic("x")
+    with pytest.raises(TypeError):
+        Periodic("x", order=3)
+    with pytest.raises((TypeError, ValueError)):
+        replace(Periodic("x"), order=3)
+
+
+@pytest.mark.parametrize("value", ["x", None, (1, 2), lambda **_: "x", lambda **_: np.ones(40)])
+@pytest.mark.parametrize("kind", [Dirichlet, Neumann, lambda value, on: Robin(1.0, 1.0, value, on)])
+def test_values_that_are_no_numbers_are_refused(kind, value):
+    with pytest.raises(TypeError, match=r"(?s)the value is .{1,40}; give a number, or a function of the coordinates that"):
+        rows(kind(value, on=plate.at(x=0)))
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_robin_coefficients_that_are_no_numbers_are_refused(name):
+    condition = Robin(**{"a": 1.0, "b": 1.0, "value": 0.0, "on": plate.at(x=0)} | {name: "k"})
+    with pytest.raises(TypeError, match=f"the coefficient {name} is 'k'; give a number, or a function"):
+        rows(condition)

@@ -263,6 +263,33 @@ def test_a_copy_is_no_coordinate(copy):
         diff(x * y, copy(x))
 
 
+@pytest.mark.parametrize("operator", [diff, grad, laplacian, lambda u, x, y: div((u, u), x, y), lambda u, *x: diff(u, *x, *x)])
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_derivatives_need_autograd(operator, switched_off):
+    """Without it nothing is recorded, and every derivative would be zero."""
+    x, y = coordinates(2)
+    with switched_off(), pytest.raises(RuntimeError, match=r"need autograd, which is off here; leave torch.no_grad\(\)"):
+        operator(x * y, x, y)
+
+
+@pytest.mark.parametrize(
+    ("derivative", "message"),
+    [
+        (lambda u, *_: diff(u, "x"), "argument 1 of the derivative is 'x'; pass the coordinate columns"),
+        (lambda u, x, _: diff(u, x, 2), r"argument 2 of the derivative is 2; .* for each derivative, as in diff\(u, x, x\)"),
+        (lambda u, x, _: laplacian(u, x, None), "argument 2 of the derivative is None"),
+        (lambda u, x, y: grad(u, (x, y)), r"argument 1 of the derivative is \("),
+        (lambda _, x, __: diff("u", x), "the derivative of a str; it must be of a column"),
+        (lambda u, x, y: diff(grad(u, x, y), x), r"the derivative of a tuple; .* a tensor of shape \(points, 1\)"),
+        (lambda u, x, y: div((u, 2.0), x, y), "the derivative of a float"),
+    ],
+)
+def test_derivatives_are_of_columns_by_columns(derivative, message):
+    x, y = coordinates(2)
+    with pytest.raises(TypeError, match=message):
+        derivative(x * y, x, y)
+
+
 @pytest.mark.parametrize(("components", "number"), [(1, 2), (3, 2), (2, 3), (0, 1)])
 def test_divergence_counts(components, number):
     x = coordinates(3)

@@ -2,6 +2,7 @@
 
 from itertools import product
 from math import inf, nan, pi
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanpde import Box, GaussLegendre, Sobol, div
-from kanpde.domains import Part, columns
+from kanpde.domains import Part, called, columns
 
 NAMES = ("x", "y", "z", "t")
 intervals = st.tuples(st.floats(-5, 5), st.floats(0.1, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -205,8 +206,28 @@ def test_parts_say_where_they_are():
 
 
 @pytest.mark.parametrize(
+    ("box", "face"),
+    [
+        (Box(x=(0, 0.1 + 0.2)), {"x": 0.3}),
+        (Box(x=(1e6 / 3, 1e6)), {"x": 333333.3333333333}),
+        (Box(x=(-1e-9, 3e-9)), {"x": 2.9999999999999999e-9}),
+        (Box(x=(0, 1), t=(0.7 + 0.1, 1)), {"t": 0.8}),
+        (Box(x=(-1, np.pi)), {"x": np.float64(np.pi)}),
+    ],
+)
+def test_a_face_is_found_in_spite_of_rounding(box, face):
+    """Its points lie at the end of the axis all the same."""
+    ((name, value),) = face.items()
+    side = int(value == pytest.approx(box.axes[name][1]))
+    assert box.at(**face).faces == ((name, side),)
+    assert (box.at(**face).sample(unit(9, box.dimension))[0][:, box.names.index(name)] == box.axes[name][side]).all()
+
+
+@pytest.mark.parametrize(
     ("part", "message"),
     [
+        (lambda: Box(x=(0, 1e-9)).at(x=1.0001e-9), "no face x=1.0001e-09; its faces across x are at 0 and 1e-09"),
+        (lambda: slab.at(x=nan), "no face x=nan"),
         (lambda: slab.at(z=0), "no axis 'z'; its axes are x, y, t"),
         (lambda: slab.at(t=1), r"no face t=1; its faces across t are at 0 and 0\.5"),
         (lambda: slab.at(x=0, t=0), r"takes one axis, as in at\(x=…\), not 2"),
@@ -253,3 +274,43 @@ def test_a_predicate_may_be_a_constant(answer):
 def test_a_predicate_of_the_wrong_shape_is_refused():
     with pytest.raises(ValueError, match=r"predicate .*\(10,\).*\(10, 1\)"):
         square.boundary().where(lambda x, **_: x[:, 0] > 0.5).sample(unit(10, 2))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "error", "message"),
+    [
+        (
+            lambda x, y: (x == 0) or (y == 0),
+            ValueError,
+            r"the predicate raised RuntimeError: .*by \| and &, as in \(x == 0\) \|",
+        ),
+        (lambda x: x > 0, TypeError, r"the predicate takes \(x\), but is called with \(x, y\): the axes x, y by keyword"),
+        (lambda x, y, z: x + y > z, TypeError, r"the predicate takes \(x, y, z\), but is called with \(x, y\)"),
+        (lambda x, y: np.sin(x) > y, ValueError, r"the predicate raised RuntimeError: .*use torch.sin and the like"),
+        (lambda x, y: x > y.nothing, ValueError, "the predicate raised AttributeError: .*nothing"),
+        (lambda **_: "left", TypeError, "the predicate returned 'left'; return a comparison"),
+    ],
+)
+def test_a_predicate_that_fails_is_named(predicate, error, message):
+    with pytest.raises(error, match=message):
+        square.boundary().where(lambda **_: True).where(predicate).sample(unit(10, 2))
+
+
+class Point(NamedTuple):
+    """A callable with a signature of its own."""
+
+    scale: float
+
+    def __call__(self, u, /, *, x, y=1.0):
+        return self.scale * u + x + y
+
+
+def test_functions_are_called_with_unknowns_first_and_axes_by_keyword():
+    x = {"x": 2.0, "y": 3.0}
+    assert called("f", Point(2.0), x, {"v": 10.0}) == 25.0
+    assert called("f", max, {}, {"u": 1.0, "v": 2.0}) == 2.0  # a builtin without a signature
+    with pytest.raises(TypeError, match=r"f takes \(u, /, \*, x, y=1.0\), but .* \(x, y\): the axes x, y by keyword"):
+        called("f", Point(2.0), x)
+    with pytest.raises(ValueError, match="f raised TypeError") as found:
+        called("f", max, {"z": 1.0})
+    assert isinstance(found.value.__cause__, TypeError)

@@ -103,3 +103,83 @@ def test_periodic_is_exact_with_periodic_knots_only():
     assert "ring" in wrapped.hard
     assert worst(problem, wrapped, wrapped.hard) < 1e-10
     assert "ring" not in Field(problem, network(problem)).hard
+
+
+def test_initial_data_that_break_the_seam_stay_weighted():
+    """x(1 − x) is periodic in value but not in slope: lifted for all times, the kink would never leave."""
+    ring = Box(x=(0, 1), t=(0, 1))
+    start = Dirichlet(lambda x, t: x * (1 - x), on=ring.at(t=0))  # noqa: ARG005
+    problem = Problem(ring, heat, {"ring": Periodic("x"), "start": start})
+    assert Field(problem, KAN([2, Product(1, rank=3)], periodic=[0])).hard == ("ring",)
+
+
+@pytest.mark.parametrize("slope", [1.0, lambda x, y: x + 2 * y])
+def test_data_that_disagree_at_a_corner_are_not_called_exact(slope):
+    plate = Box(x=(0, 1), y=(0, 1))
+    conditions = {"edge": Dirichlet(0.0, on=plate.boundary()), "slope": Neumann(slope, on=plate.boundary())}
+    problem = Problem(plate, lambda u, x, y: laplacian(laplacian(u, x, y), x, y), conditions)
+    field = Field(problem, network(problem))
+    assert len(field.hard) == 1
+    assert worst(problem, field, field.hard) < 1e-12
+
+
+def test_a_moving_end_that_starts_with_another_velocity_is_not_called_exact():
+    conditions = {
+        "ends": Dirichlet(0.0, on=rod.boundary("x")),
+        "shape": Dirichlet(0.0, on=rod.at(t=1)),
+        "velocity": Condition(lambda u, x, t: diff(u, t) - 1, on=rod.at(t=1)),  # noqa: ARG005
+    }
+    problem = Problem(rod, lambda u, x, t: diff(u, t, t) - diff(u, x, x), conditions)
+    field = Field(problem, network(problem))
+    assert len(field.hard) == 2
+    assert worst(problem, field, field.hard) < 1e-12
+
+
+def test_data_narrower_than_any_sample_are_built_in():
+    square = Box(x=(0, 1), y=(0, 1))
+
+    def spike(x, y):
+        return exp(-(((x - 0.3141) / 1e-4) ** 2)) + 0 * y
+
+    problem = Problem(square, lambda u, x, y: laplacian(u, x, y), {"walls": Dirichlet(spike, on=square.boundary())})
+    x = columns(torch.tensor([[0.3141, 0.0]], dtype=torch.float64), ("x", "y"))
+    assert Field(problem, network(problem))(None, **x)["u"].item() == pytest.approx(1.0)
+
+
+def test_a_lift_is_the_same_without_gradients():
+    problem = wave()
+    field = Field(problem, network(problem))
+    x = columns(torch.rand(9, 2, dtype=torch.float64), ("x", "t"))
+    with torch.no_grad():
+        quiet = field(None, **x)["u"]
+    assert torch.equal(quiet, field(None, **x)["u"])
+
+
+def test_conditions_that_mix_points_stay_weighted():
+    square = Box(x=(0, 1), y=(0, 1))
+    conditions = {
+        "others": Dirichlet(0.0, on=square.boundary("y")),
+        "left": Dirichlet(0.0, on=square.at(x=0)),
+        "mean": Condition(lambda u, x, y: u.mean() - 1 + 0 * x, on=square.at(x=1)),  # noqa: ARG005
+    }
+    problem = Problem(square, lambda u, x, y: laplacian(u, x, y), conditions)
+    assert "mean" not in Field(problem, network(problem)).hard
+
+
+@pytest.mark.parametrize("amplitude", [1e-9, 1e6])
+def test_scale_is_that_of_the_data(amplitude):
+    square = Box(x=(0, 1), y=(0, 1))
+
+    def poisson(u, x, y):
+        return laplacian(u, x, y) + 2 * pi**2 * amplitude * sin(pi * x) * sin(pi * y)
+
+    problem = Problem(square, poisson, {"walls": Dirichlet(0.0, on=square.boundary())})
+    assert 0.25 < Field(problem, network(problem)).scale / amplitude < 4
+
+
+def test_a_value_across_a_periodic_axis_stays_weighted():
+    """u = s N would hold the value at the seam's low end only."""
+    line = Box(x=(0, 1))
+    conditions = {"ring": Periodic("x"), "pin": Dirichlet(0.0, on=line.at(x=0))}
+    problem = Problem(line, lambda u, x: diff(u, x, x) + sin(2 * pi * x), conditions)
+    assert Field(problem, KAN([1, 1], periodic=[0])).hard == ("ring",)

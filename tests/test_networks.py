@@ -142,3 +142,49 @@ def test_a_lower_degree_is_refused():
 def test_networks_are_modules():
     assert isinstance(KAN([1, 1]), nn.Module)
     assert {name for name, _ in KAN([1, 2, 1]).named_parameters()} == {"layers.0.table", "layers.1.table"}
+
+
+def test_widened_below_a_periodic_layer():
+    network, x = KAN([2, 3, Product(1, rank=2)], grid=4, degree=5, periodic=[0]), inputs(2)
+    assert_equal(jet(network.widened(4), x), jet(network, x), 1e-12)
+
+
+def test_ranges_that_fit_leave_elevated_knots_alone():
+    """Raising the degree repeats inner knots; fitted on simple ones the function would change."""
+    network = KAN([2, 4, 1], grid=3, degree=5).refined(degree=7)
+    assert all(torch.equal(a.knots, b.knots) for a, b in zip(network.layers, network.adapted().layers, strict=True))
+
+
+def test_stretched_knots_keep_their_repetitions():
+    network = KAN([2, 4, 1], grid=3, degree=5).refined(degree=7)
+    network.layers[0].table.data *= 3
+    knots = network.adapted().layers[1].knots
+    assert not torch.equal(knots, network.layers[1].knots)
+    for old, new in zip(network.layers[1].knots, knots, strict=True):
+        assert torch.equal(old.unique(return_counts=True)[1], new.unique(return_counts=True)[1])
+
+
+def test_frozen_layers_have_no_columns():
+    network, x = KAN([2, 3, 1], grid=3, degree=5), inputs(2, 20)
+    tape = Tape(network)
+    whole = tape.jacobian(residual(tape.evaluate(torch.cat(x, 1)), x))
+    network.layers[0].table.requires_grad_(False)
+    tape = Tape(network)
+    part = tape.jacobian(residual(tape.evaluate(torch.cat(x, 1)), x))
+    assert torch.allclose(part, whole[:, network.layers[0].table.numel() :])
+
+
+def test_many_inputs_are_no_burden():
+    network = KAN([9, 4, 1], grid=2, degree=3)
+    assert network.adapted()(torch.zeros(5, 9, dtype=torch.float64)).shape == (5, 1)
+
+
+WRONG = [{"nodes": "2,5,1"}, {"nodes": [2, 5.0, 1]}, {"nodes": [2, 1], "grid": 4.0}, {"nodes": [2, 1], "periodic": [2]}]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_kinds_are_refused(arguments):
+    with pytest.raises(ValueError, match=r"no network|whole numbers|from 0 to 1"):
+        KAN(**arguments)
+    with pytest.raises(ValueError, match="are no network"):
+        MLP([2])

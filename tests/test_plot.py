@@ -87,9 +87,39 @@ def test_frames_of_the_plane_share_one_scale(tmp_path, figures):
     times = np.linspace(0, 1, 7)
     plot_frames(tmp_path / "u.png", ("x", "y"), (X, Y), times, np.exp(-times)[:, None, None] * plane(X, Y), "decay")
     check_file(tmp_path / "u.png", tmp_path)
-    *panels, _ = figures[0].axes  # the last is the colour bar
+    panels = figures[0].axes
     assert [panel.get_title() for panel in panels] == [f"t = {time:.4g}" for time in times]
     assert len({panel.collections[0].get_clim() for panel in panels}) == 1
+
+
+def test_frames_of_several_fields_are_rows(tmp_path, figures):
+    times = np.linspace(0, 1, 3)
+    u = np.exp(-times)[:, None, None] * plane(X, Y)
+    fields = {"u": u, "u error": 1e-9 * u, "v": 2 + u}
+    plot_frames(tmp_path / "u.png", ("x", "y"), (X, Y), times, fields)
+    check_file(tmp_path / "u.png", tmp_path)
+    panels = figures[0].axes
+    assert [panel.get_title() for panel in panels] == ["t = 0", "t = 0.5", "t = 1", *[""] * 6]
+    assert [panel.get_ylabel() for panel in panels] == ["y", "", ""] * 3
+    assert [panel.get_xlabel() for panel in panels] == [""] * 6 + ["x"] * 3
+    images = [panel.collections[0] for panel in panels]
+    np.testing.assert_array_equal(images[7].get_array(), 2 + u[1].T)
+    for row in range(3):
+        assert len({image.get_clim() for image in images[3 * row : 3 * row + 3]}) == 1
+    low, high = images[3].get_clim()  # of the errors: positive, for a logarithmic scale
+    assert 0 < low < high == 1e-9 * np.abs(u).max()
+    bars = [panel.child_axes[0] for panel in panels[2::3]]
+    assert [bar.get_ylabel() for bar in bars] == list(fields)
+
+
+def test_frames_of_several_fields_of_a_line_are_panels(tmp_path, figures):
+    times = [0.0, 0.5, 1.0]
+    u = np.stack([np.sin(X - time) for time in times])
+    plot_frames(tmp_path / "u.png", ("x",), (X,), times, {"u": u, "error": 1e-9 * u})
+    check_file(tmp_path / "u.png", tmp_path)
+    *panels, _ = figures[0].axes
+    assert [(panel.get_title(), panel.get_yscale()) for panel in panels] == [("u", "linear"), ("error", "log")]
+    assert all(len(panel.lines) == 3 for panel in panels)
 
 
 def test_frames_of_a_line_share_one_panel(tmp_path, figures):

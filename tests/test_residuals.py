@@ -2,15 +2,18 @@
 
 import pytest
 import torch
+from torch import nn
 
 import kanpde.residuals
-from kanpde import KAN, MLP, Graded, Product, ResidualAdaptive, Uniform, diff
+from kanpde import KAN, MLP, Condition, GaussLegendre, Graded, Neumann, Product, ResidualAdaptive, Uniform, diff
 from kanpde.field import Field
 from kanpde.problem import Problem
 from kanpde.residuals import Objective
 from problems.advection import advection
 from problems.biharmonic import biharmonic
+from problems.heat import heat
 from problems.nonlinear_poisson import nonlinear_poisson
+from problems.poisson import poisson
 from problems.reaction_diffusion import reaction_diffusion
 from problems.wave import wave
 
@@ -87,6 +90,7 @@ def test_adaptive_points_follow_the_residual():
     base = wave()
     problem = Problem(base.domain, layer, base.conditions)
     field = Field(problem, KAN([2, Product(1, rank=2)]))
+    field.network.layers[0].table.data *= 0.1  # so that the layer is what is wrong
     sampler = ResidualAdaptive(base=Uniform(), floor=0.0)
     x = Objective(field, sampler, {}, 400, seed=0).batch.interior[:, 0]
     near = ((x - 0.7).abs() < 0.15).double().mean()
@@ -96,5 +100,45 @@ def test_adaptive_points_follow_the_residual():
 def test_rows_that_mix_points_are_recognized():
     base = wave()
     mixed = Problem(base.domain, lambda u, x, t: diff(u, t) - u.mean() * x, base.conditions)
-    for problem, pointwise in ((base, True), (mixed, False)):
-        assert Objective(Field(problem, KAN([2, 3, 1])), Uniform(), {}, 100, 0).is_pointwise() is pointwise
+    for problem, obstacle in ((base, None), (mixed, "the residual mixes points (a mean or an integral?)")):
+        assert Objective(Field(problem, KAN([2, 3, 1])), Uniform(), {}, 100, 0).obstacle() == obstacle
+
+
+def test_conditions_that_mix_points_are_recognized():
+    base = heat()
+    conditions = base.conditions | {"mean": Condition(lambda u, x, t: u.mean() - 1 + 0 * x, on=base.domain.at(t=1))}  # noqa: ARG005
+    field = Field(Problem(base.domain, base.residual, conditions), KAN([2, 3, 1]))
+    assert "mixes points" in Objective(field, Uniform(), {}, 100, 0).obstacle()
+
+
+def test_modules_that_go_through_all_points_at_once_are_recognized():
+    class Sorted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 1, dtype=torch.float64))
+
+        def forward(self, x):
+            return torch.tanh(x @ self.weight) if x.sum() > 0 else torch.sin(x @ self.weight)
+
+    assert "point by point" in Objective(Field(heat(), Sorted()), Uniform(), {}, 100, 0).obstacle()
+
+
+def test_validation_points_are_never_those_of_a_step():
+    objective = Objective(Field(heat(), KAN([2, 3, 1])), GaussLegendre(), {}, 100, 0)
+    assert torch.equal(objective.fresh().interior, objective.fresh().interior)
+    assert not torch.equal(objective.validation().interior, objective.validation().interior)
+    assert len(objective.validation().interior) == 100
+
+
+def test_adaptive_weights_measure_the_whole_domain():
+    """The weighted mean of squares estimates that of uniform points, though points crowd where the residual is large."""
+    field = Field(wave(), KAN([2, Product(1, rank=2)]))
+    uniform, adaptive = (Objective(field, s, {}, 4000, seed=0) for s in (Uniform(), ResidualAdaptive(Uniform())))
+    assert adaptive.residual().norm().item() == pytest.approx(uniform.residual().norm().item(), rel=0.15)
+
+
+def test_small_parts_get_their_points():
+    base = poisson()
+    conditions = base.conditions | {"spot": Neumann(0.0, on=base.domain.at(x=1).where(lambda x, y: y.abs() < 0.01))}  # noqa: ARG005
+    batch = Objective(Field(Problem(base.domain, base.residual, conditions), KAN([2, 3, 1])), Uniform(), {}, 400, 0).batch
+    assert len(batch.parts["spot"][0]) >= 16

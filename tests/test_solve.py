@@ -8,17 +8,22 @@ from torch import nn
 
 from kanpde import (
     KAN,
+    LBFGS,
     MLP,
     Adaptive,
+    Box,
+    Dirichlet,
     Grids,
     LevenbergMarquardt,
     NormalEquations,
+    Periodic,
     Problem,
     Product,
     ResidualAdaptive,
     Sobol,
     Solution,
     diff,
+    laplacian,
     solve,
 )
 from kanpde.solver import Progress
@@ -138,6 +143,70 @@ def test_a_residual_that_is_not_finite_ends_with_advice():
     assert torch.isfinite(torch.as_tensor(solution(x=0.5, t=0.5)))
 
 
+@pytest.mark.parametrize("amplitude", [1e-9, 1e5])
+def test_units_do_not_matter(amplitude):
+    base = poisson()
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) + amplitude * 2 * torch.pi**2 * base.exact(x=x, y=y)
+
+    problem = Problem(base.domain, residual, base.conditions, lambda x, y: amplitude * base.exact(x=x, y=y))
+    solution = solve(problem)
+    assert solution.errors.relative_l2 < 1e-13
+    assert solution.status.startswith("converged")
+
+
+def test_a_random_start_outside_of_the_equations_domain_is_moved_into_it():
+    """u'' = √u has no value for negative u; u = (x + 2)⁴/144."""
+    line = Box(x=(0, 1))
+
+    def exact(x):
+        return (x + 2) ** 4 / 144
+
+    problem = Problem(line, lambda u, x: diff(u, x, x) - u.sqrt(), {"ends": Dirichlet(exact, on=line.boundary())}, exact)
+    for seed in range(5):
+        assert solve(problem, seed=seed).errors.relative_l2 < 1e-13
+
+
+def test_a_failure_midway_keeps_the_best_iterate():
+    def breaks(progress: Progress):
+        if progress.stage == 1:
+            raise RuntimeError("the disk is full")
+
+    solution = solve(poisson(), progress=breaks)
+    assert "the disk is full" in solution.status
+    assert solution.errors.relative_l2 < 1e-3
+
+
+def test_a_module_that_cannot_go_point_by_point_is_trained_by_lbfgs():
+    with pytest.warns(UserWarning, match="cannot be evaluated point by point"):
+        solution = solve(heat(), Wrapped(), max_seconds=3)
+    assert solution.history[-1].residual < 0.1
+
+
+class Wrapped(nn.Module):
+    """A KAN inside of a module of the user's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.kan = KAN([2, Product(1, rank=2)], grid=2, degree=5)
+
+    def forward(self, x):
+        return 2 * self.kan(x)
+
+
+def test_a_periodic_problem_whose_data_break_the_seam():
+    """Heat on a ring from x(1 − x): the Fourier series, away from the start, where the kink is."""
+    ring = Box(x=(0, 1), t=(0, 1))
+    start = Dirichlet(lambda x, t: x * (1 - x), on=ring.at(t=0))  # noqa: ARG005
+    problem = Problem(ring, lambda u, x, t: diff(u, t) - 0.1 * diff(u, x, x), {"ring": Periodic("x"), "start": start})
+    solution = solve(problem, refine=Adaptive(grid=16, rank=8), max_seconds=20)
+    x = torch.linspace(0, 1, 50, dtype=torch.float64)
+    k = torch.arange(1, 200, dtype=torch.float64)[:, None]
+    terms = torch.exp(-((2 * torch.pi * k) ** 2) * 0.05) * torch.cos(2 * torch.pi * k * x) / (torch.pi * k) ** 2
+    assert (solution(x=x, t=torch.full_like(x, 0.5)) - (1 / 6 - terms.sum(0))).abs().max() < 2e-3
+
+
 def test_same_seed_same_solution():
     one, other, third = (solve(poisson(), refine=Grids((4,)), seed=s).history[-1].residual for s in (5, 5, 6))
     assert one == other != third
@@ -177,15 +246,27 @@ def test_rows_that_mix_points_go_to_lbfgs_with_a_message():
     ("arguments", "message"),
     [
         ({"problem": poisson}, "call the factory"),
-        ({"tol": -1.0}, "must be positive"),
-        ({"max_seconds": 0.0}, "must be positive"),
-        ({"weights": {"wall": 2.0}}, "the problem has equation, walls"),
+        ({"tol": -1.0}, "must be a positive number"),
+        ({"max_seconds": 0.0}, "must be a positive number"),
+        ({"weights": {"wall": 2.0}}, "the problem has equation"),
         ({"model": KAN([3, 1])}, "has 2 axes; give KAN"),
         ({"model": KAN([2, 2])}, r"it must give \(3, 1\)"),
         ({"problem": biharmonic(), "model": KAN([2, 5, 1], degree=3)}, "use degree=7 or more"),
         ({"model": nn.Linear(2, 1)}, "float64"),
+        ({"model": nn.Identity()}, "no trainable parameters"),
+        ({"model": [2, 5, 1]}, "give a network such as KAN"),
+        ({"optimizer": LBFGS}, r"give an object such as LevenbergMarquardt\(\)"),
+        ({"refine": (4, 8, 16)}, r"or Grids\(\(4, 8, 16\)\)"),
+        ({"sampler": "sobol"}, r"such as Graded\(\), Sobol\(\)"),
+        ({"tol": "1e-3"}, "must be a positive number"),
+        ({"seed": None}, "give an integer"),
+        ({"weights": [1.0]}, "give a dict of factors by name"),
+        ({"weights": {"equation": 0.0}}, "must be a positive number"),
+        ({"weights": {"walls": 2.0}}, "holds by construction and has no weight"),
+        ({"checkpoint": "run.pickle"}, r"choose from \.npz"),
+        ({"checkpoint": "no/such/folder/run.npz"}, "create it first"),
     ],
 )
 def test_impossible_settings_fail_at_the_door(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         solve(**{"problem": poisson(), **arguments})

@@ -1,0 +1,69 @@
+"""The cost of an exact Jacobian and of a Levenberg–Marquardt step, in units of the dense JᵀJ of the same matrix.
+
+    python -m tests.benchmarks.jacobian
+
+Rows are those of Poisson's equation at 4000 points. Ratios are medians of one run, each timing taken in turn with that
+of its JᵀJ, so that a machine that slows down slows both. A step that rejects its first trial pays for one more r and
+solve; here every step takes one trial.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from kanpde import KAN, QR, Graded, LevenbergMarquardt, NormalEquations, Product
+from kanpde.field import Field
+from kanpde.residuals import Objective
+from problems.poisson import poisson
+
+POINTS, REPEATS = 4000, 15
+NETWORKS = {
+    "products of splines, rank 8": KAN([2, Product(1, rank=8)], grid=35, degree=11),
+    "products of splines, rank 29": KAN([2, Product(1, rank=29)], grid=2, degree=10),
+    "[2, 5, 1]": KAN([2, 5, 1], grid=44, degree=5),
+    "[2, 10, 1]": KAN([2, 10, 1], grid=19, degree=5),
+    "[2, 25, 1]": KAN([2, 25, 1], grid=4, degree=5),
+}
+
+
+def main() -> None:
+    torch.set_num_threads(2)
+    print("| network | coefficients | JᵀJ, ms | r | J | QR of J | step by QR | step by JᵀJ |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, network in NETWORKS.items():
+        objective = Objective(Field(poisson(), network), Graded(), {}, POINTS, seed=0)
+        jacobian = torch.cat([j for _, j in objective.linearized()])
+        work = {
+            "gram": lambda j=jacobian: j.T @ j,
+            "r": objective.residual,
+            "J": lambda o=objective: list(o.linearized()),
+            "QR": lambda j=jacobian: torch.linalg.qr(j, mode="r"),
+            "step QR": lambda o=objective: one_trial(o, QR()),
+            "step gram": lambda o=objective: one_trial(o, NormalEquations()),
+        }
+        seconds = {label: [] for label in work}
+        for _ in range(REPEATS):
+            for label, function in work.items():
+                seconds[label].append(timed(function))
+        gram, *others = (median(list_[1:]) for list_ in seconds.values())  # the first run of each warms up
+        ratios = " | ".join(f"{other / gram:.2f}" for other in others)
+        print(f"| {name} | {objective.size} | {1e3 * gram:.0f} | {ratios} |", flush=True)
+
+
+def one_trial(objective: Objective, factorization: QR | NormalEquations) -> None:
+    """A step from the same start, with so much damping that the first trial is accepted."""
+    start = objective.coefficients
+    LevenbergMarquardt(damping=100.0, factorization=factorization).begin(objective).step()
+    objective.coefficients = start
+
+
+def timed(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
