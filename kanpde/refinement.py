@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Protocol, runtime_checkable
 
 from torch import nn
@@ -30,8 +29,9 @@ class Adaptive:
     """Halve every span and raise the degree by two; where that brought less than `gain`, sum more products instead.
 
     A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: a
-    doubled grid that gained little is followed by a doubled rank, and a doubled rank that gained little is taken back.
-    All refinements are exact, so that nothing learned is lost. Networks without products have no rank to raise.
+    doubled grid that gained little is followed by a doubled rank, a doubled rank that gained next to nothing is taken back
+    for a doubled grid, and where that was no better both are doubled. All refinements are exact, so that nothing learned is
+    lost. Networks without products have no rank to raise.
 
     Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
@@ -46,13 +46,13 @@ class Adaptive:
         last = trained[-1].network
         if not isinstance(last, KAN):
             return None
-        before = trained[-2].network if len(trained) > 1 else None
-        gained = trained[-2].residual / trained[-1].residual if len(trained) > 1 else inf
-        if isinstance(before, KAN) and before.rank != last.rank:  # the rank was doubled
-            if gained < 1.2:
-                return self._halved(before)
+        before = trained[-2] if len(trained) > 1 else None
+        if before is not None and isinstance(before.network, KAN) and before.network.rank != last.rank:
+            if before.residual < 1.2 * trained[-1].residual:
+                # a rank that gained nothing is taken back; after that, the higher rank is tried on the finer grid
+                return self._halved(before.network)
             return self._halved(last) or self._widened(last)
-        if gained > self.gain:
+        if before is None or before.residual > self.gain * trained[-1].residual:
             return self._halved(last) or self._widened(last)
         return self._widened(last) or self._halved(last)
 
