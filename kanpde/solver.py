@@ -125,10 +125,14 @@ class Budget:
 
 
 def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
-    """Sums of products of splines, one factor for each axis; periodic axes get periodic knots."""
+    """Sums of products of splines, one factor for each axis; periodic axes get periodic knots.
+
+    On one axis, where products are nothing new, a spline for each unknown: linear equations are solved at once.
+    """
     box = problem.domain
     periodic = [box.names.index(c.axis) for c in problem.conditions.values() if hard and isinstance(c, Periodic)]
-    nodes = [box.dimension, Product(len(problem.unknowns), rank=8)]
+    unknowns = len(problem.unknowns)
+    nodes = [box.dimension, Product(unknowns, rank=8) if box.dimension > 1 else unknowns]
     return KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
 
 
