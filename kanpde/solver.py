@@ -176,13 +176,14 @@ def train(
         objective.coefficients = kept
     # the last iterate has not been measured yet, and others only on the points of their own step
     objective.batch, last = objective.validation(), objective.coefficients
-    measured = []
-    for objective.coefficients in (kept, last):
-        size = objective.residual().norm().item()
-        measured.append(size if isfinite(size) else inf)
-    if measured[0] < measured[1]:
-        objective.coefficients = kept
-    return len(seen), min(measured)
+    measured = {}
+    for name, coefficients in {"last": last, "kept": kept}.items():
+        objective.coefficients = coefficients
+        found = objective.residual().norm().item()
+        measured[name] = found if isfinite(found) else inf
+    if measured["last"] <= measured["kept"]:
+        objective.coefficients = last
+    return len(seen), min(measured.values())
 
 
 def _count(field: Field) -> int:
