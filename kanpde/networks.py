@@ -131,8 +131,8 @@ class Tape:
     def evaluate(self, inputs: Inputs) -> Annotated[Tensor, "points outputs"]:
         return self.network(inputs, self)
 
-    def jacobian(self, residual: Column) -> Annotated[Tensor, "points coefficients"]:
-        """∂r_i/∂c for one residual column; its graph is kept for the next."""
+    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
+        """(∂r_i/∂c, r_i) for one residual column; its graph is kept for the next."""
         used = [(number, f, order) for number, f in self.record for order in f.values if f.layer.table.requires_grad]
         gradients = torch.autograd.grad(
             residual.sum(), [f.value(order) for _, f, order in used], retain_graph=True, allow_unused=True
@@ -140,7 +140,8 @@ class Tape:
         points = len(residual)
         sizes = [layer.table.numel() if layer.table.requires_grad else 0 for layer in self.layers]
         starts = [0, *accumulate(sizes)]
-        result = residual.new_zeros(points, starts[-1])
+        result = residual.new_zeros(points, starts[-1] + 1)  # the residual in its last column spares a copy later on
+        result[:, -1:] = residual.detach()
         local: dict[int, Tensor] = {}
         for (_, f, order), gradient in zip(used, gradients, strict=True):
             if gradient is not None:
@@ -490,10 +491,10 @@ class MLP(nn.Module):
 
 
 class Recorder(Protocol):
-    """Evaluates a network at points and afterwards gives the Jacobian of columns made of it."""
+    """Evaluates a network at points and afterwards gives columns made of it with their Jacobians."""
 
     def evaluate(self, inputs: Tensor) -> Tensor: ...
-    def jacobian(self, residual: Column) -> Annotated[Tensor, "points coefficients"]: ...
+    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]: ...
     def clear(self) -> None: ...
 
 
@@ -520,7 +521,7 @@ class Copies:
 
         return torch.func.vmap(one)(copies, inputs)
 
-    def jacobian(self, residual: Column) -> Annotated[Tensor, "points coefficients"]:
+    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
         total: Tensor | None = None
         for copies in self.copies:
             gradients = torch.autograd.grad(
@@ -529,7 +530,7 @@ class Copies:
             rows = torch.cat([g.flatten(1) for g in gradients], 1)
             total = rows if total is None else total + rows
         assert total is not None
-        return total
+        return torch.cat([total, residual.detach()], 1)
 
     def clear(self) -> None:
         self.copies.clear()

@@ -7,17 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from scipy.linalg import get_lapack_funcs
 from torch import Tensor
 
-from kanpde.residuals import Jacobian, Objective, Residual, Vector
-
-BLOCK = 16  # columns that LAPACK reflects at a time
+from kanpde.residuals import Objective, Rows, Vector
 
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]
-Pieces = Iterable[tuple[Residual, Jacobian]]
+Pieces = Iterable[Rows]
 
 
 class Run(Protocol):
@@ -60,8 +56,7 @@ class QR:
 
     def factorize(self, pieces: Pieces) -> System:
         triangle: Triangle | None = None
-        for r, jacobian in pieces:
-            rows = torch.cat([jacobian, r[:, None]], 1)
+        for rows in pieces:
             rows = rows if triangle is None else torch.cat([triangle, rows])
             triangle = torch.linalg.qr(rows, mode="r")[1]
         assert triangle is not None
@@ -75,19 +70,16 @@ class _Triangular:
         rows = torch.nn.functional.pad(triangle, (0, 0, 0, max(0, size - len(triangle))))  # fewer rows than coefficients
         self.jacobian, self.gradient = triangle[:, :-1], triangle[:, :-1].T @ triangle[:, -1]
         self.scale = _scales(self.jacobian.square().sum(0))
-        self.scaled = np.asfortranarray((rows[:size, :size] / self.scale).numpy())
-        self.r = np.asfortranarray(rows[:size, size:].numpy())
+        self.scaled = torch.cat([rows[:size, :size] / self.scale, rows[:size, size:]], 1)
 
     def solve(self, damping: float) -> Vector:
-        """By QR of R over √λ I, both triangular, which costs a fifth of a QR that does not know so (LAPACK's tpqrt)."""
-        tpqrt, tpmqrt, trtrs = get_lapack_funcs(("tpqrt", "tpmqrt", "trtrs"), dtype=np.float64)
+        """By QR of R over √λ I, so that no digit of J is lost, however small λ is."""
         size = len(self.scale)
-        below = np.zeros((size, size), order="F")
-        np.fill_diagonal(below, damping**0.5)
-        triangle, below, blocks, _ = tpqrt(size, min(BLOCK, size), self.scaled, below)
-        r, _, _ = tpmqrt(size, below, blocks, self.r, np.zeros((size, 1), order="F"), trans="T")
-        solution, _ = trtrs(triangle, r)
-        return -torch.from_numpy(solution[:, 0]) / self.scale
+        below = self.scaled.new_zeros(size, size + 1)
+        below.diagonal().fill_(damping**0.5)
+        triangle = torch.linalg.qr(torch.cat([self.scaled, below]), mode="r")[1]
+        solution = torch.linalg.solve_triangular(triangle[:size, :size], triangle[:size, size:], upper=True)
+        return -solution[:, 0] / self.scale
 
     def reduction(self, move: Vector) -> float:
         change = self.jacobian @ move
@@ -100,8 +92,7 @@ class NormalEquations:
 
     def factorize(self, pieces: Pieces) -> System:
         matrix: Tensor | None = None
-        for r, jacobian in pieces:
-            rows = torch.cat([jacobian, r[:, None]], 1)
+        for rows in pieces:
             matrix = rows.T @ rows if matrix is None else matrix.addmm_(rows.T, rows)
         assert matrix is not None
         return _Normal(matrix[:-1, :-1], matrix[:-1, -1], matrix[-1, -1].item())

@@ -21,7 +21,7 @@ from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 
 Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
-Jacobian = Annotated[Tensor, "rows coefficients"]
+Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
 LEAST_ROWS = 256  # of a piece, whatever its memory
@@ -157,12 +157,13 @@ class Objective:
                 tape.clear()
         return torch.cat(found)
 
-    def linearized(self) -> Iterator[tuple[Residual, Jacobian]]:
-        """(r, J) in pieces of bounded memory."""
+    def linearized(self) -> Iterator[Rows]:
+        """(J, r) in pieces of bounded memory, r in the last column."""
         tape = recorder(self.field.network)
         rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
         for block in self.blocks(tape, rows):
-            yield torch.cat([r.detach()[:, 0] for r in block]), torch.cat([tape.jacobian(r) for r in block])
+            found = [tape.linearized(r) for r in block]
+            yield found[0] if len(found) == 1 else torch.cat(found)  # a single equation, the common case, is not copied
             tape.clear()
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
@@ -179,7 +180,7 @@ class Objective:
         few = recorder(self.field.network)
         try:
             for r in self._equation_columns(self.batch.interior[:2], few):
-                few.jacobian(r)
+                few.linearized(r)
         except RuntimeError as error:
             return f"{type(self.field.network).__name__} cannot be evaluated point by point ({str(error).splitlines()[0]})"
         finally:
