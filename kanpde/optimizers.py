@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -73,13 +74,23 @@ class _Triangular:
         self.scaled = torch.cat([rows[:size, :size] / self.scale, rows[:size, size:]], 1)
 
     def solve(self, damping: float) -> Vector:
-        """By QR of R over √λ I, so that no digit of J is lost, however small λ is."""
+        """By QR of R over √λ I, so that no digit of J is lost, however small λ is; where λ is far above the rounding of
+        RᵀR, by Cholesky factors of RᵀR + λI, which cost less and share RᵀR between trials."""
         size = len(self.scale)
+        if damping > 1e-8:
+            damped = self._gram[:, :size].clone()
+            damped.diagonal().add_(damping)
+            factor, _ = torch.linalg.cholesky_ex(damped)
+            return -torch.cholesky_solve(self._gram[:, size:], factor)[:, 0] / self.scale
         below = self.scaled.new_zeros(size, size + 1)
         below.diagonal().fill_(damping**0.5)
         triangle = torch.linalg.qr(torch.cat([self.scaled, below]), mode="r")[1]
         solution = torch.linalg.solve_triangular(triangle[:size, :size], triangle[:size, size:], upper=True)
         return -solution[:, 0] / self.scale
+
+    @cached_property
+    def _gram(self) -> Annotated[Tensor, "coefficients coefficients+1"]:
+        return self.scaled[:, :-1].T @ self.scaled
 
     def reduction(self, move: Vector) -> float:
         change = self.jacobian @ move

@@ -33,7 +33,7 @@ def test_systems_agree_with_lstsq(factorization, pieces):
     assert system.reduction(move) == pytest.approx(fall.item(), rel=1e-9)
 
 
-@pytest.mark.parametrize("damping", [1e-6, 1e-2, 10.0])
+@pytest.mark.parametrize("damping", [1e-9, 1e-6, 1e-2, 10.0])
 def test_damped_factorizations_agree(damping):
     *_, rows = least_squares()
     one, other = (f.factorize([rows]).solve(damping) for f in FACTORIZATIONS)
