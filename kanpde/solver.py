@@ -169,11 +169,13 @@ def train(
     except KeyboardInterrupt:
         budget.end = "stopped: interrupted"
         objective.coefficients = kept
-    except (RuntimeError, ArithmeticError, MemoryError) as error:  # also those of torch's linear algebra
+    # of torch's linear algebra, and, as ValueError, whatever goes wrong inside of the user's functions
+    except (RuntimeError, ArithmeticError, MemoryError, ValueError) as error:
         if not seen:
             raise
         budget.end = f"failed: {type(error).__name__}: {error}; the best network so far is kept,"
         objective.coefficients = kept
+        return len(seen), best  # what failed may fail again, so that nothing more is measured
     # the last iterate has not been measured yet, and others only on the points of their own step
     objective.batch, last = objective.validation(), objective.coefficients
     measured = {}

@@ -183,6 +183,19 @@ def test_a_failure_midway_keeps_the_best_iterate():
     assert solution.errors.relative_l2 < 1e-3
 
 
+def test_an_equation_that_fails_midway_keeps_the_best_iterate():
+    base, calls = poisson(), []
+
+    def residual(u, x, y):
+        calls.append(0)
+        if len(calls) > 60:
+            raise RuntimeError("the table of materials is gone")
+        return base.residual(u, x=x, y=y)
+
+    solution = solve(Problem(base.domain, residual, base.conditions, base.exact))
+    assert "the table of materials is gone" in solution.status
+
+
 def test_a_module_that_cannot_go_point_by_point_is_trained_by_lbfgs():
     with pytest.warns(UserWarning, match="cannot be evaluated point by point"):
         solution = solve(heat(), Wrapped(), max_seconds=3)
