@@ -3,8 +3,9 @@
 from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.domains import Box
-from kanpde.networks import KAN, MLP, Product
-from kanpde.optimizers import LBFGS, QR, Adam, LevenbergMarquardt, NormalEquations
+from kanpde.layers import Product
+from kanpde.networks import KAN, MLP
+from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Grids
 from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
@@ -21,6 +22,7 @@ __all__ = [
     "Adam",
     "Adaptive",
     "Box",
+    "ByDamping",
     "Condition",
     "Dirichlet",
     "GaussLegendre",

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Part, Points, UnitCube, columns
-from kanpde.networks import KAN, Recorder
+from kanpde.jacobians import Recorder
+from kanpde.networks import KAN
 from kanpde.problem import Problem
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face

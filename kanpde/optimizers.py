@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from kanpde.residuals import Objective, Rows, Vector
 
-Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]
+Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Rows]
 
 
@@ -42,6 +41,12 @@ class System(Protocol):
         ...
 
 
+class Factorization(Protocol):
+    def factorize(self, pieces: Pieces, damping: float) -> System:
+        """From pieces of the rows (J, r), and the first λ that will be asked for."""
+        ...
+
+
 def _scales(squares: Vector) -> Vector:
     """Column norms, bounded below: a coefficient that few points touch must not take a long step unseen.
 
@@ -55,53 +60,41 @@ def _scales(squares: Vector) -> Vector:
 class QR:
     """The triangular factor of (J, r), piece by piece: memory P² and one piece, and all the digits of J are kept."""
 
-    def factorize(self, pieces: Pieces) -> System:
+    def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as one triangle serves every damping
         triangle: Triangle | None = None
         for rows in pieces:
-            rows = rows if triangle is None else torch.cat([triangle, rows])
-            triangle = torch.linalg.qr(rows, mode="r")[1]
+            triangle = _triangle(rows if triangle is None else torch.cat([triangle, rows]))
         assert triangle is not None
         return _Triangular(triangle)
 
 
 class _Triangular:
     def __init__(self, triangle: Triangle) -> None:
-        size = triangle.shape[1] - 1
-        self.squares = triangle[:, -1].square().sum().item()
-        rows = torch.nn.functional.pad(triangle, (0, 0, 0, max(0, size - len(triangle))))  # fewer rows than coefficients
-        self.jacobian, self.gradient = triangle[:, :-1], triangle[:, :-1].T @ triangle[:, -1]
-        self.scale = _scales(self.jacobian.square().sum(0))
-        self.scaled = torch.cat([rows[:size, :size] / self.scale, rows[:size, size:]], 1)
+        self.triangle, self.squares = triangle, triangle[:, -1].square().sum().item()
+        self.scale = _scales(triangle[:, :-1].square().sum(0))
 
     def solve(self, damping: float) -> Vector:
-        """By QR of R over √λ I, so that no digit of J is lost, however small λ is; where λ is far above the rounding of
-        RᵀR, by Cholesky factors of RᵀR + λI, which cost less and share RᵀR between trials."""
+        """By QR of the triangle over √λ (D, 0), so that no digit of J is lost, however small λ is."""
         size = len(self.scale)
-        if damping > 1e-8:
-            damped = self._gram[:, :size].clone()
-            damped.diagonal().add_(damping)
-            factor, _ = torch.linalg.cholesky_ex(damped)
-            return -torch.cholesky_solve(self._gram[:, size:], factor)[:, 0] / self.scale
-        below = self.scaled.new_zeros(size, size + 1)
-        below.diagonal().fill_(damping**0.5)
-        triangle = torch.linalg.qr(torch.cat([self.scaled, below]), mode="r")[1]
-        solution = torch.linalg.solve_triangular(triangle[:size, :size], triangle[:size, size:], upper=True)
-        return -solution[:, 0] / self.scale
-
-    @cached_property
-    def _gram(self) -> Annotated[Tensor, "coefficients coefficients+1"]:
-        return self.scaled[:, :-1].T @ self.scaled
+        below = self.triangle.new_zeros(size, size + 1)
+        below.diagonal().copy_(damping**0.5 * self.scale)
+        damped = _triangle(torch.cat([self.triangle, below]))
+        return -torch.linalg.solve_triangular(damped[:size, :size], damped[:size, size:], upper=True)[:, 0]
 
     def reduction(self, move: Vector) -> float:
-        change = self.jacobian @ move
-        return -(2 * self.gradient @ move + change @ change).item()
+        change = self.triangle[:, :-1] @ move
+        return -(2 * self.triangle[:, -1] @ change + change @ change).item()
+
+
+def _triangle(rows: Rows) -> Triangle:
+    return torch.linalg.qr(rows, mode="r")[1]
 
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-12 mean nothing."""
+    """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-11 mean nothing."""
 
-    def factorize(self, pieces: Pieces) -> System:
+    def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping costs the same
         matrix: Tensor | None = None
         for rows in pieces:
             matrix = rows.T @ rows if matrix is None else matrix.addmm_(rows.T, rows)
@@ -126,6 +119,16 @@ class _Normal:
 
 
 @dataclass(frozen=True)
+class ByDamping:
+    """Normal equations while λ is above their rounding, QR below: the cheaper one wherever it loses no digits."""
+
+    switch: float = 1e-10
+
+    def factorize(self, pieces: Pieces, damping: float) -> System:
+        return (QR() if damping < self.switch else NormalEquations()).factorize(pieces, damping)
+
+
+@dataclass(frozen=True)
 class LevenbergMarquardt:
     """Damped Gauss–Newton steps on the exact Jacobian, with the damping λ found by trial.
 
@@ -135,7 +138,7 @@ class LevenbergMarquardt:
 
     damping: float = 1e-2
     ratio: float = 0.1
-    factorization: QR | NormalEquations = field(default_factory=QR)
+    factorization: Factorization = field(default_factory=ByDamping)
     pointwise: ClassVar[bool] = True
 
     def begin(self, objective: Objective) -> "_LevenbergMarquardtRun":
@@ -151,8 +154,9 @@ class _LevenbergMarquardtRun:
         objective = self.objective
         objective.batch = objective.fresh()
         start = objective.coefficients
-        system = self.settings.factorization.factorize(objective.linearized())
-        before, damping = system.squares, self.damping / 10
+        damping = self.damping / 10
+        system = self.settings.factorization.factorize(objective.linearized(), damping)
+        before = system.squares
         for trial in range(12):
             move = system.solve(damping)
             objective.coefficients = start + move

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from kanpde.derivatives import Column
 from kanpde.domains import Box, Points, columns
 from kanpde.field import Field
-from kanpde.networks import KAN, Recorder, Tape, recorder, trainable
+from kanpde.jacobians import Recorder, Tape, recorder
+from kanpde.networks import KAN, trainable
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 
 Vector = Annotated[Tensor, "coefficients"]

@@ -19,7 +19,8 @@ from kanpde.derivatives import Column, grad
 from kanpde.domains import TIME, Box, Points, UnitCube, columns
 from kanpde.export import MESH_SUFFIXES, check_place, structured_cells, whole_file, write_mesh, write_series
 from kanpde.field import Field
-from kanpde.networks import KAN, MLP, Layer, Product, trainable
+from kanpde.layers import Layer, Product
+from kanpde.networks import KAN, MLP, trainable
 from kanpde.plot import SUFFIXES, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
 from kanpde.sampling import Sobol

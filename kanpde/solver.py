@@ -18,7 +18,8 @@ from tqdm import tqdm
 from kanpde.conditions import Periodic
 from kanpde.export import check_place
 from kanpde.field import Field
-from kanpde.networks import KAN, Product, trainable
+from kanpde.layers import Product
+from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Refinement, Trained

@@ -51,12 +51,15 @@ class LocalBasis:
         # window[a] = knot number span - degree + 1 + a, the 2·degree knots that the local functions know
         numbers = spans + torch.arange(1 - degree, degree + 1, device=x.device)[:, None, None]
         rows = torch.arange(x.shape[1], device=x.device)
-        self._window = knots[rows, numbers]
-        left, right = x - self._window[:degree], self._window[degree:] - x
+        window = knots[rows, numbers]
+        degrees = range(1, degree + 1)
+        left, right = x - window[:degree], window[degree:] - x
+        # _rates[q - 1]: one over the lengths of the supports of the functions of degree q - 1
+        self._rates = [(window[degree : degree + q] - window[degree - q : degree]).reciprocal_() for q in degrees]
         # _table[q] holds the q + 1 local functions of degree q (Cox–de Boor)
         self._table = [torch.ones_like(x)[None]]
-        for q in range(1, degree + 1):
-            share = self._table[-1] / self._lengths(q)
+        for q in degrees:
+            share = self._table[-1] * self._rates[q - 1]
             values = x.new_empty(q + 1, *x.shape)
             torch.mul(right[:q], share, out=values[:-1])
             values[-1] = 0.0
@@ -64,17 +67,13 @@ class LocalBasis:
             self._table.append(values)
         self._derivatives = {0: self._table[-1]}
 
-    def _lengths(self, q: int) -> Annotated[Tensor, "q points inputs"]:
-        """Of the supports of the functions of degree q − 1."""
-        return self._window[self.degree : self.degree + q] - self._window[self.degree - q : self.degree]
-
     def derivative(self, order: int) -> Local:
         """Derivatives of the local functions; zero above the degree."""
         if order not in self._derivatives:
             start = self.degree - order
             values = self._table[start] if start >= 0 else torch.zeros_like(self._table[0])
             for q in range(max(start, 0) + 1, self.degree + 1):
-                share = values.div(self._lengths(q)).mul_(q)
+                share = values.mul(self._rates[q - 1]).mul_(q)
                 values = share.new_empty(q + 1, *share.shape[1:])
                 torch.neg(share, out=values[:-1])
                 values[-1] = 0.0

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from kanpde import KAN, MLP, Product, diff, grad, laplacian
-from kanpde.networks import Tape, recorder
+from kanpde.jacobians import Tape, recorder
 
 SHAPES = [[2, 5, 1], [2, Product(1, rank=4)], [2, 3, Product(2, rank=3), 1], [2, Product(3), 4, 2], [3, 2, 1]]
 

@@ -25,7 +25,7 @@ def least_squares(rows=60, size=12, seed=0):
 @pytest.mark.parametrize("pieces", [1, 4])
 def test_systems_agree_with_lstsq(factorization, pieces):
     r, jacobian, rows = least_squares()
-    system = factorization.factorize(rows.chunk(pieces))
+    system = factorization.factorize(rows.chunk(pieces), 0.0)
     move = system.solve(0.0)
     expected = torch.linalg.lstsq(jacobian, -r[:, None]).solution[:, 0]
     assert torch.allclose(move, expected, rtol=1e-6)
@@ -35,14 +35,17 @@ def test_systems_agree_with_lstsq(factorization, pieces):
 
 @pytest.mark.parametrize("damping", [1e-9, 1e-6, 1e-2, 10.0])
 def test_damped_factorizations_agree(damping):
-    *_, rows = least_squares()
-    one, other = (f.factorize([rows]).solve(damping) for f in FACTORIZATIONS)
+    r, jacobian, rows = least_squares()
+    systems = [f.factorize([rows], damping) for f in FACTORIZATIONS]
+    one, other = (system.solve(damping) for system in systems)
     assert torch.allclose(one, other, rtol=1e-7)
+    fall = r.square().sum() - (r + jacobian @ one).square().sum()
+    assert [system.reduction(one) for system in systems] == pytest.approx([fall.item()] * 2, rel=1e-9)
 
 
 def test_fewer_rows_than_coefficients():
     r, jacobian, rows = least_squares(rows=8, size=20)
-    move = QR().factorize([rows]).solve(1e-12)
+    move = QR().factorize([rows], 1e-12).solve(1e-12)
     assert (jacobian @ move + r).norm() < 1e-6 * r.norm()
 
 
@@ -59,7 +62,13 @@ def test_a_linear_problem_is_solved_in_one_step():
     assert line.residual().norm() < 1e-5 * before
 
 
-OPTIMIZERS = [LevenbergMarquardt(), LevenbergMarquardt(factorization=NormalEquations()), LBFGS(), Adam(1e-2)]
+OPTIMIZERS = [
+    LevenbergMarquardt(),
+    LevenbergMarquardt(factorization=QR()),
+    LevenbergMarquardt(factorization=NormalEquations()),
+    LBFGS(),
+    Adam(1e-2),
+]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
