@@ -2,13 +2,13 @@
 
 from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
-from kanpde.domains import Box
 from kanpde.layers import Product
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Grids
 from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
+from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
 
@@ -21,19 +21,24 @@ __all__ = [
     "QR",
     "Adam",
     "Adaptive",
+    "Ball",
     "Box",
     "ByDamping",
     "Condition",
     "Dirichlet",
+    "Disk",
+    "Ellipse",
     "GaussLegendre",
     "Graded",
     "Grids",
     "Halton",
+    "Interval",
     "LatinHypercube",
     "LevenbergMarquardt",
     "Neumann",
     "NormalEquations",
     "Periodic",
+    "Polygon",
     "Problem",
     "Product",
     "ResidualAdaptive",

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column, diff
-from kanpde.domains import Box, Part, Points, called
+from kanpde.domains import Domain, Part
+from kanpde.functions import Points, called
 
 Columns = Annotated[Tensor, "points rows"]
 
@@ -23,7 +24,7 @@ Columns = Annotated[Tensor, "points rows"]
 class Evaluate(Protocol):
     """The unknowns and the coordinates at points, as dicts of columns."""
 
-    box: Box
+    box: Domain
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]: ...
 

@@ -1,48 +1,41 @@
 """Domains: where an equation holds, and the named parts of their boundary.
 
-A region maps points of the unit cube to itself, so every sampler serves every region.
+A region maps points of the unit cube to itself, so every sampler serves every region. The boundary of a domain consists
+of smooth faces; what they are called is the domain's own affair, but the two across an axis that is an interval are
+(axis name, side), with side 0 at the low end and 1 at the high end.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
-from math import prod
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from numbers import Real
-from typing import Annotated, Any
+from typing import Annotated, TypeGuard
 
+import numpy as np
 import torch
+from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
+from kanpde.functions import Points, called, columns
 
-Points = Annotated[Tensor, "points axes"]
 UnitCube = Annotated[Tensor, "points dimension"]
 
 TIME = "t"  # the axis of this name is time: its first face carries initial values, its last none
+SLACK = 1e-9  # a point this near to the boundary, relative to the domain's size, lies on it
+
+Face = Hashable
+Kept = Annotated[Tensor, "points"]  # truth values
 
 
-class Box:
-    """A product of intervals with named axes: `Box(x=(-1, 1), t=(0, 2))`. The axis `t`, if any, is time."""
+class Domain(ABC):
+    """A bounded open set with named axes, and its boundary.
 
-    def __init__(self, **axes: tuple[float, float]) -> None:
-        if not axes:
-            raise ValueError("Box needs at least one axis, as in Box(x=(0, 1), y=(0, 2))")
-        for name, interval in axes.items():
-            try:
-                low, high = map(float, interval)
-            except (TypeError, ValueError):
-                raise TypeError(f"axis {name} is {interval!r}; give its interval as {name}=(low, high)") from None
-            if not -float("inf") < low < high < float("inf"):
-                raise ValueError(f"axis {name} runs from {low:g} to {high:g}; it needs finite low < high")
-        self.axes = {name: (float(low), float(high)) for name, (low, high) in axes.items()}
+    `axes` are the intervals that hold it; those in `intervals` are factors of it, so that it has faces across them.
+    """
 
-    def __repr__(self) -> str:
-        return f"Box({', '.join(f'{name}=({low:g}, {high:g})' for name, (low, high) in self.axes.items())})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Box) and list(self.axes.items()) == list(other.axes.items())
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.axes.items()))
+    axes: dict[str, tuple[float, float]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,19 +54,95 @@ class Box:
         return len(self.axes)
 
     @property
-    def measure(self) -> float:
-        return prod(high - low for low, high in self.axes.values())
+    def intervals(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    @abstractmethod
+    def faces(self) -> tuple[Face, ...]: ...
+
+    def without_time(self) -> "Domain":
+        """The domain at one time."""
+        return self
+
+    @property
+    def spatial(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name != TIME)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._key() == other._key()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    @abstractmethod
+    def _key(self) -> Hashable:
+        """What makes two domains of a kind the same."""
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def measure(self) -> float: ...
+
+    @abstractmethod
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        """Points of the unit cube, mapped so that uniform ones stay uniform, and which of them lie in the domain."""
+
+    @abstractmethod
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        """Which points lie in the domain, or outside by less than `slack` (inside by more, if that is negative).
+
+        The slack is relative to the domain's size; by default it is a little rounding, so that the boundary belongs to it.
+        """
 
     def points(self, unit: UnitCube) -> Points:
-        """Points of the unit cube, scaled into the box."""
-        return self.low + (self.high - self.low) * unit
+        """Points of the unit cube, mapped into the domain; fewer where the map does not fill it exactly."""
+        points, kept = self.placed(unit)
+        return points[kept]
 
-    def grid(self, counts: int | dict[str, int]) -> Points:
-        """All points of a uniform grid with `counts` points on each axis, ends included, last axis fastest."""
-        number = counts if isinstance(counts, dict) else dict.fromkeys(self.names, counts)
-        return torch.cartesian_prod(
-            *(torch.linspace(*self.axes[name], number[name], dtype=torch.float64) for name in self.names)
-        ).reshape(-1, self.dimension)
+    @property
+    def share(self) -> float:
+        """Of uniform points of the unit cube, those that `placed` keeps."""
+        return 1.0
+
+    # --- boundary -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def face_measure(self, face: Face) -> float:
+        """Of what `on_face` maps to, of which the domain's own boundary may be a part."""
+
+    def face_extent(self, face: Face) -> float:  # noqa: ARG002
+        """About its measure, in units of a face of the box around the domain: what it asks of collocation points."""
+        return 1.0
+
+    @abstractmethod
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
+        """As `placed`, from one dimension less."""
+
+    @abstractmethod
+    def normals(self, face: Face, points: Points) -> Points:
+        """Outward unit normals at points of a face."""
+
+    @abstractmethod
+    def touches(self, face: Face, points: Points) -> Kept:
+        """Which points lie on a face."""
+
+    @abstractmethod
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
+        """A smooth function, positive inside, that vanishes on the face to first order; None where none is known."""
+
+    def boundary(self, *axes: str) -> "Part":
+        """The faces across the named axes; without names all walls, which where there is time are those of space."""
+        self._check_axes(axes)
+        across = axes or self.spatial
+        if not across:
+            raise ValueError(f"{self} has no axis but time; name the face, as in at(t={self.axes[TIME][0]:g})")
+        return Part(self, tuple(dict.fromkeys(f for axis in across for f in self.faces if axis in self._across(f))))
+
+    def _across(self, face: Face) -> set[str]:  # noqa: ARG002
+        """The axes along which one can leave through a face."""
+        return set(self.names)
 
     def at(self, **face: float) -> "Part":
         """The face where one axis has one of its end values: `rod.at(t=0)`."""
@@ -82,39 +151,51 @@ class Box:
         ((name, value),) = face.items()
         self._check_axes((name,))
         low, high = self.axes[name]
+        if name not in self.intervals:
+            raise ValueError(f"{self} has no flat faces across {name}; use boundary(), or boundary().where(…) for a part of it")
         for side, end in enumerate((low, high)):
             if isinstance(value, Real) and abs(value - end) <= 1e-12 * (high - low):  # 0.3 is 0.1 + 0.2
                 return Part(self, ((name, side),))
         shown = f"{value:.15g}" if isinstance(value, Real) else repr(value)
         raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
 
-    def boundary(self, *axes: str) -> "Part":
-        """The faces across the named axes; without names all walls, which for a box with time are those of space."""
-        self._check_axes(axes)
-        across = axes or tuple(name for name in self.names if name != TIME)
-        if not across:
-            raise ValueError(f"{self} has no axis but time; name the face, as in at(t={self.axes[TIME][0]:g})")
-        return Part(self, tuple((name, side) for name in across for side in (0, 1)))
-
     def _check_axes(self, names: tuple[str, ...]) -> None:
         for name in names:
             if name not in self.axes:
                 raise ValueError(f"{self} has no axis {name!r}; its axes are {', '.join(self.names)}")
 
+    def own(self, part: "Part") -> "Part | None":
+        """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None."""
+        return Part(self, part.faces, part.predicate) if part.domain == self else None
+
+    def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:  # noqa: ARG002
+        """Points where two different faces meet, as far as the domain knows them."""
+        return torch.empty(0, self.dimension, dtype=torch.float64)
+
+    # --- algebra --------------------------------------------------------------------------------------------------
+
+    def __or__(self, other: "Domain") -> "Domain":
+        return Union(self, other)
+
+    def __and__(self, other: "Domain") -> "Domain":
+        return Intersection(self, other)
+
+    def __sub__(self, other: "Domain") -> "Domain":
+        return Difference(self, other)
+
+    def __mul__(self, other: "Domain") -> "Domain":
+        return CartesianProduct(self, other)
+
 
 class Part:
-    """Faces of a box, or the part of them where a predicate of the coordinates holds.
+    """Faces of a domain, or the part of them where a predicate of the coordinates, made by `where`, holds."""
 
-    A face is (axis name, side), with side 0 at the low end and 1 at the high end. The predicate, made by `where`,
-    returns columns of truth values.
-    """
-
-    def __init__(self, box: Box, faces: tuple[tuple[str, int], ...], predicate: Callable[..., Column] | None = None) -> None:
-        self.box, self.faces, self.predicate = box, faces, predicate
+    def __init__(self, domain: Domain, faces: tuple[Face, ...], predicate: Callable[..., Column] | None = None) -> None:
+        self.domain, self.faces, self.predicate = domain, faces, predicate
 
     def __repr__(self) -> str:
-        places = ", ".join(f"{name}={self.box.axes[name][side]:g}" for name, side in self.faces)
-        return f"{places} of {self.box}" + (" where the predicate holds" if self.predicate else "")
+        places = [f"{f[0]}={self.domain.axes[f[0]][f[1]]:g}" if is_end(f) else str(f) for f in self.faces]
+        return f"{', '.join(places)} of {self.domain}" + (" where the predicate holds" if self.predicate else "")
 
     def where(self, predicate: Callable[..., Tensor | bool]) -> "Part":
         """The points of these faces at which `predicate(x=…, y=…)` is true."""
@@ -123,49 +204,326 @@ class Part:
         def both(**x: Column) -> Column:
             return _truth(predicate, x) if before is None else before(**x) & _truth(predicate, x)
 
-        return Part(self.box, self.faces, both)
+        return Part(self.domain, self.faces, both)
 
     @property
     def dimension(self) -> int:
         """Of the unit cube that `sample` maps: the first coordinate chooses the face, the others the point on it."""
-        return self.box.dimension
+        return self.domain.dimension
 
     def sample(self, unit: UnitCube) -> tuple[Points, Points]:
         """Points on these faces in proportion to their measures, and the outward unit normals there.
 
-        With a predicate only the points that satisfy it are returned, so there may be fewer than were given.
+        Only points that belong to the part are returned, so that there may be fewer than were given.
         """
-        names = self.box.names
-        area = torch.tensor([self.box.measure / (self.box.high - self.box.low)[names.index(n)] for n, _ in self.faces])
+        area = torch.tensor([self.domain.face_measure(face) for face in self.faces], dtype=torch.float64)
         edges = torch.cumsum(area, 0) / area.sum()
         choice = torch.searchsorted(edges, unit[:, 0].contiguous(), right=True).clamp_max(len(self.faces) - 1)
-        points = torch.empty(len(unit), len(names), dtype=torch.float64)
-        normals = torch.zeros_like(points)
-        for number, (name, side) in enumerate(self.faces):
+        points = torch.empty(len(unit), self.domain.dimension, dtype=torch.float64)
+        normals, kept = torch.empty_like(points), torch.empty(len(unit), dtype=torch.bool)
+        for number, face in enumerate(self.faces):
             rows = choice == number
-            points[rows] = self._on_face(name, side, unit[rows, 1:])
-            normals[rows, names.index(name)] = 2.0 * side - 1.0
+            points[rows], kept[rows] = self.domain.on_face(face, unit[rows, 1:])
+            normals[rows] = self.domain.normals(face, points[rows])
         if self.predicate is not None:
-            kept = self.contains(points)
-            points, normals = points[kept], normals[kept]
-        return points, normals
+            kept &= self.predicate(**columns(points, self.domain.names))[:, 0]
+        return points[kept], normals[kept]
 
-    def _on_face(self, name: str, side: int, unit: Annotated[Tensor, "points axes-1"]) -> Points:
-        axis = self.box.names.index(name)
-        end = torch.full((len(unit), 1), float(side), dtype=torch.float64)
-        points = self.box.points(torch.cat([unit[:, :axis], end, unit[:, axis:]], 1))
-        points[:, axis] = self.box.axes[name][side]  # exactly, without the rounding of the map
-        return points
-
-    def contains(self, points: Points) -> Annotated[Tensor, "points"]:
-        """Which of the points, all on the boundary of the box, belong to this part."""
-        names = self.box.names
+    def contains(self, points: Points) -> Kept:
+        """Which of the points, all on the boundary of the domain, belong to this part."""
         inside = torch.zeros(len(points), dtype=torch.bool)
-        for name, side in self.faces:
-            inside |= points[:, names.index(name)] == self.box.axes[name][side]
+        for face in self.faces:
+            inside |= self.domain.touches(face, points)
         if self.predicate is not None:
-            inside &= self.predicate(**columns(points, names))[:, 0]
+            inside &= self.predicate(**columns(points, self.domain.names))[:, 0]
         return inside
+
+
+@dataclass(frozen=True)
+class Side:
+    """A face of one of the two domains that another is made of."""
+
+    number: int
+    face: Face
+
+    def __str__(self) -> str:
+        return str(self.face)
+
+
+class _Pair(Domain):
+    """A domain made of two others of the same axes."""
+
+    sign: str
+    normal_signs = (1.0, 1.0)  # of normals of the two, as the whole sees them
+
+    def __init__(self, one: Domain, other: Domain) -> None:
+        if one.names != other.names:
+            raise ValueError(
+                f"{one} has the axes {', '.join(one.names)}, {other} has {', '.join(other.names)}; "
+                "unions, intersections and differences need the same ones in the same order"
+            )
+        self.pair = (one, other)
+        self.axes = self._bounds()
+        if not self.share > 0:
+            raise ValueError(f"{self} is empty; check where {one} and {other} lie")
+
+    def __repr__(self) -> str:
+        return f"({self.pair[0]} {self.sign} {self.pair[1]})"
+
+    @abstractmethod
+    def _bounds(self) -> dict[str, tuple[float, float]]: ...
+
+    def _key(self) -> Hashable:
+        return self.pair
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(Side(number, face) for number, domain in enumerate(self.pair) for face in domain.faces)
+
+    @property
+    def measure(self) -> float:
+        """By quasi-random points: three to four digits."""
+        return self.share * self._around
+
+    @cached_property
+    def share(self) -> float:
+        unit = torch.from_numpy(qmc.Sobol(self.dimension, rng=np.random.default_rng(0)).random_base2(14))
+        return self.placed(unit)[1].double().mean().item()
+
+    @property
+    def _around(self) -> float:
+        """The measure of what the unit cube is mapped to."""
+        return self.pair[0].measure
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        points, kept = self.pair[0].placed(unit)
+        return points, kept & self.contains(points)
+
+    def _operand(self, face: Face) -> tuple[Domain, Face, float]:
+        assert isinstance(face, Side)
+        return self.pair[face.number], face.face, self.normal_signs[face.number]
+
+    def face_measure(self, face: Face) -> float:
+        domain, inner, _ = self._operand(face)
+        return domain.face_measure(inner)
+
+    def face_extent(self, face: Face) -> float:
+        domain, inner, _ = self._operand(face)
+        return domain.face_extent(inner)
+
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
+        domain, inner, _ = self._operand(face)
+        points, kept = domain.on_face(inner, unit)
+        return points, kept & self._exposed(face, points)
+
+    def normals(self, face: Face, points: Points) -> Points:
+        domain, inner, sign = self._operand(face)
+        return sign * domain.normals(inner, points)
+
+    def touches(self, face: Face, points: Points) -> Kept:
+        domain, inner, _ = self._operand(face)
+        return domain.touches(inner, points) & self._exposed(face, points)
+
+    def _exposed(self, face: Face, points: Points) -> Kept:
+        """Where a face of one of the two bounds the whole: one side of it lies inside, the other does not."""
+        step = 1e-6 * (self.high - self.low).max() * self.normals(face, points)
+        return self.contains(points - step) & ~self.contains(points + step)
+
+    def own(self, part: Part) -> Part | None:
+        if (whole := super().own(part)) is not None:
+            return whole
+        found = [(number, inner) for number, domain in enumerate(self.pair) if (inner := domain.own(part)) is not None]
+        if not found:
+            return None
+        return Part(self, tuple(Side(number, f) for number, inner in found for f in inner.faces), part.predicate)
+
+
+class Intersection(_Pair):
+    """Points of both domains: `one & other`."""
+
+    sign = "&"
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        one, other = (domain.axes for domain in self.pair)
+        return {n: (max(one[n][0], other[n][0]), min(one[n][1], other[n][1])) for n in one}
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        return self.pair[0].contains(points, slack) & self.pair[1].contains(points, slack)
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
+        domain, inner, _ = self._operand(face)
+        return domain.vanishing(inner, x)
+
+
+class Difference(_Pair):
+    """Points of the first domain that are not in the second: `one - other`."""
+
+    sign = "-"
+    normal_signs = (1.0, -1.0)
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        return self.pair[0].axes
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        return self.pair[0].contains(points, slack) & ~self.pair[1].contains(points, -slack)
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
+        domain, inner, sign = self._operand(face)
+        # beyond one of several faces of a hole its function has both signs
+        found = domain.vanishing(inner, x) if sign > 0 or len(domain.faces) == 1 else None
+        return None if found is None else sign * found
+
+
+class Union(_Pair):
+    """Points of either domain: `one | other`."""
+
+    sign = "|"
+
+    def _bounds(self) -> dict[str, tuple[float, float]]:
+        one, other = (domain.axes for domain in self.pair)
+        return {n: (min(one[n][0], other[n][0]), max(one[n][1], other[n][1])) for n in one}
+
+    @property
+    def _around(self) -> float:
+        return self.pair[0].measure + self.pair[1].measure
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        """The first coordinate chooses the domain; what is common to both is the first one's."""
+        part = self.pair[0].measure / self._around
+        first = unit[:, 0] < part
+        rest = unit[:, 1:]
+        low, low_kept = self.pair[0].placed(torch.cat([(unit[:, :1] / part).clamp_max(1.0), rest], 1))
+        high, high_kept = self.pair[1].placed(torch.cat([((unit[:, :1] - part) / (1 - part)).clamp_min(0.0), rest], 1))
+        high_kept &= ~self.pair[0].contains(high)
+        return torch.where(first[:, None], low, high), torch.where(first, low_kept, high_kept)
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        return self.pair[0].contains(points, slack) | self.pair[1].contains(points, slack)
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> None:  # noqa: ARG002
+        """None: the functions of one domain's faces vanish inside of the other too."""
+        return
+
+
+class CartesianProduct(Domain):
+    """All pairs of points of two domains of different axes: `disk * Box(t=(0, 1))`."""
+
+    def __init__(self, one: Domain, other: Domain) -> None:
+        if common := set(one.names) & set(other.names):
+            raise ValueError(f"{one} and {other} both have the axis {min(common)}; the factors of a product share none")
+        self.pair = (one, other)
+        self.axes = {**one.axes, **other.axes}
+
+    def __repr__(self) -> str:
+        return f"{self.pair[0]} * {self.pair[1]}"
+
+    def _key(self) -> Hashable:
+        return self.pair
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        return (*self.pair[0].intervals, *self.pair[1].intervals)
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(f if is_end(f) else Side(n, f) for n, domain in enumerate(self.pair) for f in domain.faces)
+
+    @property
+    def measure(self) -> float:
+        return self.pair[0].measure * self.pair[1].measure
+
+    @property
+    def share(self) -> float:
+        return self.pair[0].share * self.pair[1].share
+
+    def _split(self, points: Tensor) -> list[Tensor]:
+        return list(points.split([domain.dimension for domain in self.pair], 1))
+
+    def _factor(self, face: Face) -> tuple[int, Face]:
+        """The number of the factor that a face belongs to, and what the factor calls it."""
+        if isinstance(face, Side):
+            return face.number, face.face
+        return int(is_end(face) and face[0] in self.pair[1].names), face
+
+    def _across(self, face: Face) -> set[str]:
+        number, inner = self._factor(face)
+        return self.pair[number]._across(inner)
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        (one, first), (other, second) = (d.placed(u) for d, u in zip(self.pair, self._split(unit), strict=True))
+        return torch.cat([one, other], 1), first & second
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        one, other = (d.contains(p, slack) for d, p in zip(self.pair, self._split(points), strict=True))
+        return one & other
+
+    def face_measure(self, face: Face) -> float:
+        number, inner = self._factor(face)
+        other = self.pair[1 - number]
+        return self.pair[number].face_measure(inner) * other.measure / other.share
+
+    def face_extent(self, face: Face) -> float:
+        number, inner = self._factor(face)
+        return self.pair[number].face_extent(inner)
+
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
+        number, inner = self._factor(face)
+        sizes = [domain.dimension - (n == number) for n, domain in enumerate(self.pair)]
+        units = unit.split(sizes, 1)
+        (one, first), (other, second) = (
+            domain.on_face(inner, u) if n == number else domain.placed(u)
+            for n, (domain, u) in enumerate(zip(self.pair, units, strict=True))
+        )
+        return torch.cat([one, other], 1), first & second
+
+    def normals(self, face: Face, points: Points) -> Points:
+        number, inner = self._factor(face)
+        parts = [torch.zeros_like(part) for part in self._split(points)]
+        parts[number] = self.pair[number].normals(inner, self._split(points)[number])
+        return torch.cat(parts, 1)
+
+    def touches(self, face: Face, points: Points) -> Kept:
+        number, inner = self._factor(face)
+        return self.pair[number].touches(inner, self._split(points)[number])
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
+        number, inner = self._factor(face)
+        return self.pair[number].vanishing(inner, {n: x[n] for n in self.pair[number].names})
+
+    def without_time(self) -> Domain:
+        factors = [domain.without_time() for domain in self.pair if domain.names != (TIME,)]
+        return factors[0] if len(factors) == 1 else CartesianProduct(*factors)
+
+    def own(self, part: Part) -> Part | None:
+        if (whole := super().own(part)) is not None:
+            return whole
+        for number, domain in enumerate(self.pair):
+            if (inner := domain.own(part)) is not None:
+                faces = tuple(f if is_end(f) else Side(number, f) for f in inner.faces)
+                return Part(self, faces, inner.predicate and partial(_of_some, inner.predicate, domain.names))
+        return None
+
+    def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
+        (first, inner), (second, outer) = self._factor(one), self._factor(other)
+        if first == second:
+            parts = [
+                d.meetings(inner, outer, u) if n == first else d.placed(u)[0]
+                for n, (d, u) in enumerate(zip(self.pair, self._split(unit), strict=True))
+            ]
+            return torch.cat([p[: min(map(len, parts))] for p in parts], 1)
+        faces = {first: inner, second: outer}
+        sides = [d.on_face(faces[n], u[:, 1:]) for n, (d, u) in enumerate(zip(self.pair, self._split(unit), strict=True))]
+        return torch.cat([points for points, _ in sides], 1)[sides[0][1] & sides[1][1]]
+
+
+def _of_some(predicate: Callable[..., Column], names: tuple[str, ...], **x: Column) -> Column:
+    """A predicate of some of the coordinates, as one of all."""
+    return predicate(**{name: x[name] for name in names})
+
+
+def is_end(face: Face) -> TypeGuard[tuple[str, int]]:
+    """Whether a face is (axis, side), one of two across an interval."""
+    return isinstance(face, tuple)
 
 
 def _truth(predicate: Callable[..., Tensor | bool], x: dict[str, Column]) -> Column:
@@ -181,48 +539,3 @@ def _truth(predicate: Callable[..., Tensor | bool], x: dict[str, Column]) -> Col
             "compare columns of that shape only, without squeeze or indexing"
         )
     return answer.expand_as(like)
-
-
-def columns(points: Points, names: tuple[str, ...]) -> dict[str, Column]:
-    """The coordinates of points by axis name, as fresh columns that autograd follows."""
-    return {name: points[:, [axis]].detach().requires_grad_() for axis, name in enumerate(names)}
-
-
-HINTS = {  # what to do about an error in a user's function, by a piece of its message
-    "numpy()": "; the arguments are tensors: use torch.sin and the like instead of numpy's",
-    "Python scalars": "; the arguments are tensors: use torch.sin and the like instead of math's",
-    "Boolean value of Tensor": "; combine comparisons by | and &, as in (x == 0) | (y == 0), and choose by torch.where",
-}
-
-
-def called(
-    what: str, function: Callable[..., Any], x: Mapping[str, Column], unknowns: Mapping[str, Column] | None = None
-) -> Any:
-    """A user's function of the coordinates, by keyword, and before them of the unknowns; errors say that it was `what`."""
-    unknowns = unknowns or {}
-    expected = ", ".join([*unknowns, *x])
-    if not callable(function):
-        raise TypeError(f"{what} is {function!r}; give a function of ({expected})")
-    try:
-        return function(*unknowns.values(), **x)
-    except Exception as error:
-        if (taken := _misfit(function, x, unknowns)) is not None:
-            order = f"the unknowns {', '.join(unknowns)} first, then " if unknowns else ""
-            raise TypeError(
-                f"{what} takes {taken}, but is called with ({expected}): {order}the axes {', '.join(x)} by keyword"
-            ) from error
-        hint = next((hint for piece, hint in HINTS.items() if piece in str(error)), "")
-        raise ValueError(f"{what} raised {type(error).__name__}: {error}{hint}") from error
-
-
-def _misfit(function: Callable[..., Any], x: Mapping[str, Column], unknowns: Mapping[str, Column]) -> str | None:
-    """The signature of a function that cannot be called like this."""
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # of a builtin, unknown
-        return None
-    try:
-        signature.bind(*unknowns.values(), **x)
-    except TypeError:
-        return str(signature)
-    return None

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import combinations, permutations
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -31,27 +29,9 @@ MESH_SUFFIXES = tuple(MESH_OPTIONS)
 UNSAFE = re.compile(r'[\s<>&"%\x00-\x1f]')
 
 
-def structured_cells(counts: tuple[int, ...]) -> Cells:
-    """Simplices on a tensor grid with `counts` points on each axis, the last axis fastest.
-
-    Each grid cell is split by the permutations of the axes: a simplex goes from the lowest corner to the highest one
-    axis at a time (Freudenthal 1942, Kuhn 1960). Neighbours agree on their common face, and all volumes are positive.
-    """
-    dimension = len(counts)
-    if dimension not in SIMPLEX:
-        raise ValueError(f"a grid of {dimension} axes has no VTK cells; fix axes until 1, 2 or 3 remain")
-    if min(counts) < 2:
-        raise ValueError(f"counts are {counts}; cells need at least 2 points on each axis")
-    number = np.arange(prod(counts), dtype=np.int64).reshape(counts)
-    lowest = number[(slice(-1),) * dimension].reshape(-1, 1)
-    steps = np.array([prod(counts[axis + 1 :]) for axis in range(dimension)], dtype=np.int64)
-    simplices = []
-    for order in permutations(range(dimension)):
-        corners = np.concatenate([[0], np.cumsum(steps[list(order)])])
-        if sum(a > b for a, b in combinations(order, 2)) % 2:  # an odd permutation is a negative volume
-            corners[[-2, -1]] = corners[[-1, -2]]
-        simplices.append(lowest + corners)
-    return SIMPLEX[dimension], np.stack(simplices, 1).reshape(-1, dimension + 1)
+def simplices(corners: Annotated[NDArray[np.integer], "cells corners"]) -> Cells:
+    """Cells of one kind from the numbers of their corners."""
+    return SIMPLEX[corners.shape[1] - 1], corners
 
 
 def write_mesh(path: str | Path, points: Points, cells: Cells, fields: Fields) -> None:

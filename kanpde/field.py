@@ -3,14 +3,18 @@
 Hard conditions. On a box, values (and derivatives along the normal) that are prescribed on whole faces are built in:
 u = G + D · N, with the network N, a product D of distances to those faces, and a lift G that takes the prescribed
 values. G is a Boolean sum of one-dimensional Hermite interpolants (transfinite interpolation: W. J. Gordon, SIAM J.
-Numer. Anal. 8, 1971), exact wherever the data agree at the edges. Periodic conditions are exact by periodic knots.
+Numer. Anal. 8, 1971), exact wherever the data agree at the edges. On other shapes values are built in where the domain
+knows smooth functions that vanish on the walls: their product is a factor of D, and the data themselves, blended by such
+functions where walls apart differ, are G (V. L. Rvachev's structures, Appl. Mech. Rev. 48, 1995). Periodic conditions
+are exact by periodic knots.
 Every lift is tried on its conditions: where data disagree, one of them is given back to be weighted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from functools import reduce
 from math import log2
-from operator import itemgetter
+from operator import add, itemgetter, mul
 from typing import Annotated
 
 import numpy as np
@@ -20,31 +24,64 @@ from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
-from kanpde.domains import Part, Points, UnitCube, columns
+from kanpde.domains import Domain, Face, Part, UnitCube, is_end
+from kanpde.functions import Points, columns
 from kanpde.jacobians import Recorder
 from kanpde.networks import KAN
 from kanpde.problem import Problem
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
-Face = tuple[str, int]
+End = tuple[str, int]  # a face across an interval
+
+
+class Walls:
+    """D and G of values that are prescribed on faces that are not across an interval: `groups` of faces with one value."""
+
+    def __init__(self, domain: Domain, groups: Sequence[tuple[tuple[Face, ...], Prescribed]]) -> None:
+        self.domain, self.groups = domain, groups
+        self.sizes = [1.0] * len(groups)
+        x = columns(domain.points(_sites(domain.dimension)), domain.names)
+        self.sizes = [factor.abs().max().item() for factor in self.factors(x)]
+
+    def factors(self, x: dict[str, Column]) -> list[Column]:
+        """For each group a smooth function, positive inside and at most about one, that vanishes on its faces."""
+        found = []
+        for (faces, _), size in zip(self.groups, self.sizes, strict=True):
+            factor = torch.full_like(next(iter(x.values())), 1 / size)
+            for face in faces:
+                vanishing = self.domain.vanishing(face, x)
+                assert vanishing is not None
+                factor = factor * vanishing
+            found.append(factor)
+        return found
+
+    def lift(self, x: dict[str, Column]) -> Column:
+        """The values, each weighted by what vanishes on all other groups: Σ gᵢ wᵢ / Σ wᵢ, wᵢ = Π_{j≠i} Dⱼ."""
+        values = [value(x) for _, value in self.groups]
+        if len(values) == 1:
+            return values[0]
+        factors = self.factors(x)
+        weights = [reduce(mul, factors[:i] + factors[i + 1 :]) for i in range(len(factors))]
+        return sum_of(w * v for w, v in zip(weights, values, strict=True)) / sum_of(weights)
 
 
 class Ansatz:
-    """u = G + D · N for one unknown: `data[face]` lists the value and derivatives along the axis prescribed there."""
+    """u = G + D · N for one unknown: `data[end]` lists the value and derivatives along the axis prescribed there."""
 
-    def __init__(self, problem: Problem, data: Mapping[Face, list[Prescribed]]) -> None:
-        self.box = problem.domain
+    def __init__(self, problem: Problem, data: Mapping[End, list[Prescribed]], walls: Walls) -> None:
+        self.box, self.walls = problem.domain, walls
         by_axis: dict[str, tuple[list[Prescribed], list[Prescribed]]] = {}
         for (axis, side), prescribed in data.items():
             by_axis.setdefault(axis, ([], []))[side].extend(prescribed)
         self.axes = {axis: (low, high, _hermite(len(low), len(high))) for axis, (low, high) in by_axis.items()}
         # a lift of zeros is zero, and the common case: it costs nothing at any step
-        self.lifts = any(value is not zero for prescribed in data.values() for value in prescribed)
+        every = [*data.values(), [value for _, value in walls.groups]]
+        self.lifts = any(value is not zero for prescribed in every for value in prescribed)
 
     def __call__(self, network: Column, x: dict[str, Column]) -> Column:
-        if not self.axes:
+        if not self.axes and not self.walls.groups:
             return network
-        distance = torch.ones_like(network)
+        distance = reduce(mul, self.walls.factors(x), torch.ones_like(network))
         for axis, (low, high, _) in self.axes.items():
             s = self._unit(x[axis], axis)
             scale = 4.0 if low and high else 1.0
@@ -61,7 +98,7 @@ class Ansatz:
     def _lift(self, x: dict[str, Column], axes: list[str]) -> Column:
         """Lift of the data on the faces across `axes`: that of all but the last, corrected on the faces of the last."""
         if not axes:
-            return torch.zeros_like(next(iter(x.values())))
+            return self.walls.lift(x) if self.walls.groups else zero(x)
         *others, axis = axes
         low, high, blends = self.axes[axis]
         length = self.box.axes[axis][1] - self.box.axes[axis][0]
@@ -93,6 +130,10 @@ def _hermite(low: int, high: int) -> Annotated[np.ndarray, "functions powers"]:
     return np.linalg.inv(rows).T if count else rows
 
 
+def sum_of(terms: Iterable[Column]) -> Column:
+    return reduce(add, terms)
+
+
 def zero(x: dict[str, Column]) -> Column:
     return torch.zeros_like(next(iter(x.values())))
 
@@ -114,18 +155,21 @@ class Field:
         self.box = problem.domain
         self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
         data = prescribed_data(problem) if hard else {}
+        walls = prescribed_walls(problem) if hard else {}
         wraps = network.periodic if isinstance(network, KAN) else ()
         periodic = [
             name for name, c in problem.conditions.items() if isinstance(c, Periodic) and self.box.names.index(c.axis) in wraps
         ]
         while True:
-            self.hard = (*data, *periodic)
-            self.ansatz = {unknown: _ansatz(problem, unknown, data) for unknown in problem.unknowns}
+            self.hard = (*data, *walls, *periodic)
+            self.ansatz = {unknown: _ansatz(problem, unknown, data, walls) for unknown in problem.unknowns}
             broken = self._broken()
-            if broken is None or not data:
+            if broken is None or not (data or walls):
                 break
             # knots cannot be given back: if the seam is broken, it is by what the data prescribe beside it
-            data = {name: items for name, items in data.items() if name != broken} if broken in data else {}
+            given_back = [broken] if broken in data or broken in walls else [*data, *walls]
+            data = {name: items for name, items in data.items() if name not in given_back}
+            walls = {name: condition for name, condition in walls.items() if name not in given_back}
         self.scale = self._scale()
 
     def _broken(self) -> str | None:
@@ -200,30 +244,69 @@ def _sites(dimension: int) -> UnitCube:
     return torch.cat([inside, inside.round()])
 
 
-def _ansatz(problem: Problem, unknown: str, data: Mapping[str, list[tuple[str, Face, int, Prescribed]]]) -> Ansatz:
+def _ansatz(
+    problem: Problem, unknown: str, data: Mapping[str, list[tuple[str, End, int, Prescribed]]], walls: Mapping[str, Dirichlet]
+) -> Ansatz:
     """What all conditions together prescribe of one unknown."""
-    faces: dict[Face, list[tuple[int, Prescribed]]] = {}
+    faces: dict[End, list[tuple[int, Prescribed]]] = {}
     for items in data.values():
         for of, face, order, value in items:
             if of == unknown:
                 faces.setdefault(face, []).append((order, value))
-    return Ansatz(problem, {face: [value for _, value in sorted(list_, key=itemgetter(0))] for face, list_ in faces.items()})
+    ends = {face: [value for _, value in sorted(list_, key=itemgetter(0))] for face, list_ in faces.items()}
+    groups: dict[object, tuple[tuple[Face, ...], Prescribed]] = {}  # equal values are one group
+    for name, condition in walls.items():
+        if condition.of == unknown:
+            before, _ = groups.get(condition.value, ((), zero))
+            groups[condition.value] = (*before, *problem.parts[name].faces), _prescribed(condition.value)
+    return Ansatz(problem, ends, Walls(problem.domain, list(groups.values())))
 
 
-def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Prescribed]]]:
+def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
+    """By name, the conditions for values on whole faces that are not across an interval, if smooth functions vanish there.
+
+    Where the faces of two different values meet, their blend would not be smooth: all but the longest stay weighted.
+    """
+    found: dict[str, Dirichlet] = {}
+    domain = problem.domain
+    x = columns(domain.points(_sites(domain.dimension)), domain.names)
+    for name, condition in problem.conditions.items():
+        part = problem.parts[name]
+        if isinstance(condition, Dirichlet) and part.predicate is None and not any(map(is_end, part.faces)):
+            known = all(domain.vanishing(face, x) is not None for face in part.faces)
+            if known and torch.isfinite(given(condition.value, x)).all():
+                found[name] = condition
+    extent = {name: sum(map(domain.face_measure, problem.parts[name].faces)) for name in found}
+    kept: dict[str, Dirichlet] = {}
+    for name in sorted(found, key=lambda n: -extent[n]):
+        rivals = [n for n, c in kept.items() if c.of == found[name].of and c.value != found[name].value]
+        if not any(_touch(problem, name, rival) for rival in rivals):
+            kept[name] = found[name]
+    return {name: c for name, c in found.items() if name in kept}
+
+
+def _touch(problem: Problem, one: str, other: str) -> bool:
+    """Whether what vanishes on one condition's faces comes close to zero on those of another."""
+    domain = problem.domain
+    points, _ = problem.parts[other].sample(_sites(domain.dimension))
+    factors = Walls(domain, [(problem.parts[one].faces, zero)]).factors(columns(points, domain.names))
+    return bool((factors[0] < 1e-2).any())
+
+
+def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, End, int, Prescribed]]]:
     """By condition name: unknown, face, order and value of what it prescribes, for conditions that an ansatz can hold.
 
     On each face the orders must run from 0 without a gap: a derivative alone, or on a part of a face, stays weighted.
     """
-    found: dict[str, list[tuple[str, Face, int, Prescribed]]] = {}
+    found: dict[str, list[tuple[str, End, int, Prescribed]]] = {}
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
         if part.predicate is None and not isinstance(condition, Periodic):
-            items = [_read(problem, condition, face) for face in part.faces]
+            items = [_read(problem, condition, face) if is_end(face) else None for face in part.faces]
             if all(item is not None for item in items):
                 found[name] = [item for item in items if item is not None]
     while True:  # dropping one condition may leave a gap below another
-        orders: dict[tuple[str, Face], list[int]] = {}
+        orders: dict[tuple[str, End], list[int]] = {}
         for items in found.values():
             for unknown, face, order, _ in items:
                 orders.setdefault((unknown, face), []).append(order)
@@ -236,7 +319,7 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Pr
         del found[worst]
 
 
-def _read(problem: Problem, condition: AnyCondition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
+def _read(problem: Problem, condition: AnyCondition, face: End) -> tuple[str, End, int, Prescribed] | None:
     """What a condition prescribes on a face: a·∂ᵏu/∂xᵏ − g of one unknown, k ≤ 1, is the value g/a."""
     _, side = face
     if isinstance(condition, Dirichlet) and condition.of is not None:
@@ -254,7 +337,7 @@ def _prescribed(value: Value, sign: float = 1.0) -> Prescribed:
     return lambda x: sign * given(value, x)
 
 
-def _read_residual(problem: Problem, condition: Condition, face: Face) -> tuple[str, Face, int, Prescribed] | None:
+def _read_residual(problem: Problem, condition: Condition, face: End) -> tuple[str, End, int, Prescribed] | None:
     """A free-form condition that is affine in one value or first derivative along the axis, with a constant factor."""
     random = torch.Generator().manual_seed(0)
     points, _ = Part(problem.domain, (face,)).sample(_sites(problem.domain.dimension))

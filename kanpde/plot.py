@@ -8,16 +8,18 @@ from typing import Annotated
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import QuadMesh
+from matplotlib.collections import PolyCollection, QuadMesh, TriMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
 from kanpde.export import whole_file
 
 Axis = Annotated[NDArray[np.floating], "points"]
-Grid = Annotated[NDArray[np.floating], "one dimension for each axis"]
+Coordinates = tuple[Axis, ...] | Triangulation  # of a grid, one array an axis; or of the corners of triangles
+Grid = Annotated[NDArray[np.floating], "one dimension for each axis"]  # one in all for triangles
 Frames = Annotated[NDArray[np.floating], "times, one dimension for each axis"]
 
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -30,19 +32,19 @@ SIGNED, POSITIVE, ERROR = "RdBu_r", "viridis", "magma"
 def plot_fields(
     path: str | Path,
     axes_names: tuple[str, ...],
-    coordinates: tuple[Axis, ...],
+    coordinates: Coordinates,
     fields: Mapping[str, Grid],
     title: str = "",
     columns: int = 3,
 ) -> None:
-    """Named fields on a grid of one or two axes. A name with "error" is drawn as |values| on a logarithmic scale.
+    """Named fields on a grid of one or two axes, or on triangles.
 
-    On two axes each field has a panel, `columns` of them in a row; on one axis fields share a panel and errors another,
-    and a name with "exact" is dashed.
+    A name with "error" is drawn as |values| on a logarithmic scale. On two axes each field has a panel, `columns` of them
+    in a row; on one axis fields share a panel and errors another, and a name with "exact" is dashed.
     """
     _check(axes_names, coordinates, fields)
     if len(axes_names) == 1:
-        figure = _lines(axes_names[0], coordinates[0], fields)
+        figure = _lines(axes_names[0], _axes(coordinates)[0], fields)
     else:
         figure, panels = _panels(axes_names, coordinates, len(fields), columns, width=3.0)
         for panel, (name, values) in zip(panels, fields.items(), strict=True):
@@ -55,7 +57,7 @@ def plot_fields(
 def plot_frames(
     path: str | Path,
     axes_names: tuple[str, ...],
-    coordinates: tuple[Axis, ...],
+    coordinates: Coordinates,
     times: Sequence[float] | Axis,
     frames: Frames | Mapping[str, Frames],
     title: str = "",
@@ -71,7 +73,7 @@ def plot_frames(
             raise ValueError(f"{len(times)} times but {len(values)} frames; give at least one, and each frame its time")
         _check(axes_names, coordinates, {f"{name} {number} ({label})": values[number] for number, label in enumerate(labels)})
     if len(axes_names) == 1:
-        figure = _coloured_lines(axes_names[0], coordinates[0], times, fields)
+        figure = _coloured_lines(axes_names[0], _axes(coordinates)[0], times, fields)
     else:
         columns = len(times)
         figure, panels = _panels(axes_names, coordinates, columns * len(fields), columns, width=2.0)
@@ -113,18 +115,23 @@ def plot_convergence(
     _save(figure, path, title)
 
 
-def _check(axes_names: tuple[str, ...], coordinates: tuple[Axis, ...], fields: Mapping[str, Grid]) -> None:
-    if len(axes_names) not in (1, 2) or len(axes_names) != len(coordinates):
+def _check(axes_names: tuple[str, ...], coordinates: Coordinates, fields: Mapping[str, Grid]) -> None:
+    axes = _axes(coordinates)
+    if len(axes_names) not in (1, 2) or len(axes_names) != len(axes):
         raise ValueError(
-            f"{len(axes_names)} axis names and {len(coordinates)} coordinates; a picture has 1 or 2 of both, "
+            f"{len(axes_names)} axis names and {len(axes)} coordinates; a picture has 1 or 2 of both, "
             "so fix the other axes at a value"
         )
     if not fields:
         raise ValueError("there are no fields to draw; give at least one")
-    shape = tuple(map(len, coordinates))
+    shape = (len(axes[0]),) if isinstance(coordinates, Triangulation) else tuple(map(len, axes))
     for name, values in fields.items():
         if np.shape(values) != shape:
             raise ValueError(f"field {name!r} has shape {np.shape(values)}; on these coordinates it must be {shape}")
+
+
+def _axes(coordinates: Coordinates) -> tuple[Axis, ...]:
+    return (coordinates.x, coordinates.y) if isinstance(coordinates, Triangulation) else coordinates
 
 
 def _is_error(name: str) -> bool:
@@ -170,13 +177,14 @@ def _horizontal(axes_names: tuple[str, ...]) -> int:
 
 
 def _panels(
-    axes_names: tuple[str, ...], coordinates: tuple[Axis, ...], count: int, columns: int, width: float
+    axes_names: tuple[str, ...], coordinates: Coordinates, count: int, columns: int, width: float
 ) -> tuple[Figure, list[Axes]]:
     """As many panels as `count` in rows, labelled along the left and the bottom."""
     columns = min(columns, count)
     rows = ceil(count / columns)
     across = _horizontal(axes_names)
-    ratio = float(np.ptp(coordinates[1 - across]) / np.ptp(coordinates[across]))
+    axes = _axes(coordinates)
+    ratio = float(np.ptp(axes[1 - across]) / np.ptp(axes[across]))
     equal = TIME not in axes_names and 1 / 6 < ratio < 6  # a thinner box would be a stroke
     height = width * ratio if equal else 0.8 * width
     shrink = min(1, (width / height) ** 0.5)
@@ -203,12 +211,16 @@ def _panels(
 def _image(
     panel: Axes,
     axes_names: tuple[str, ...],
-    coordinates: tuple[Axis, ...],
+    coordinates: Coordinates,
     values: Grid,
     norm: Normalize,
     colours: str,
-) -> QuadMesh:
+) -> QuadMesh | TriMesh | PolyCollection:
     across = _horizontal(axes_names)
+    if isinstance(coordinates, Triangulation):
+        image = panel.tripcolor(coordinates, values, norm=norm, cmap=colours, shading="gouraud", rasterized=True)
+        panel.set(xlim=_ends(coordinates.x), ylim=_ends(coordinates.y))
+        return image
     x, y = coordinates[across], coordinates[1 - across]
     # one flat cell about each point: nothing is blended, values that are not numbers stay blank, and .png stays small
     image = panel.pcolormesh(
@@ -220,8 +232,12 @@ def _image(
         shading="nearest",
         rasterized=True,  # else a .pdf or .svg holds every cell
     )
-    panel.set(xlim=(np.min(x), np.max(x)), ylim=(np.min(y), np.max(y)))  # without the outer halves of the end cells
+    panel.set(xlim=_ends(x), ylim=_ends(y))  # without the outer halves of the end cells
     return image
+
+
+def _ends(x: Axis) -> tuple[float, float]:
+    return float(np.min(x)), float(np.max(x))
 
 
 def _drawn(name: str, values: Grid) -> tuple[Grid, Normalize, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
-from math import pi, prod, sqrt
+from math import ceil, pi, prod, sqrt
 from typing import Annotated
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Periodic, as_column, given
 from kanpde.derivatives import Column, MultiIndex, Probe
-from kanpde.domains import TIME, Box, Part, Points, called, columns
+from kanpde.domains import TIME, Domain, Face, Part, is_end
+from kanpde.functions import Points, called, columns
 
 TRIALS = 64  # points at which a problem is tried when it is made
 
@@ -39,7 +40,7 @@ class Problem:
     an unknown that is determined only up to a constant.
     """
 
-    domain: Box
+    domain: Domain
     residual: Callable[..., Tensor | dict[str, Tensor]]
     conditions: Mapping[str, AnyCondition]
     exact: Callable[..., Tensor | dict[str, Tensor]] | None = None
@@ -53,14 +54,15 @@ class Problem:
         def set_(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        if not isinstance(self.domain, Box):
-            raise TypeError(f"domain is {self.domain!r}; give a Box, as in Box(x=(0, 1), y=(0, 1))")
+        if not isinstance(self.domain, Domain):
+            raise TypeError(f"domain is {self.domain!r}; give a domain, such as Box(x=(0, 1), y=(0, 1)) or Disk(x=0, y=0)")
         if not isinstance(self.conditions, Mapping):
             raise TypeError(f'conditions are {self.conditions!r}; give a dict of them by name, as in {{"walls": Dirichlet(…)}}')
         set_("unknowns", _unknowns(self.residual, self.domain))
         set_("parts", {name: self._part(name) for name in self.conditions})
         random = torch.Generator().manual_seed(0)
-        points = self.domain.points(torch.rand(TRIALS, self.domain.dimension, generator=random, dtype=torch.float64))
+        trials = ceil(TRIALS / self.domain.share)
+        points = self.domain.points(torch.rand(trials, self.domain.dimension, generator=random, dtype=torch.float64))
         equations = self._equation_operators(points, random)
         set_("order", max(sum(index) for operator in equations.values() for _, index in operator))
         set_("orders", self._orders(equations.values()))
@@ -118,14 +120,18 @@ class Problem:
         if of is None and hasattr(condition, "of") and len(self.unknowns) > 1:
             raise ValueError(f"condition {name!r} does not say of which unknown: add of= one of {self.unknowns}")
         if isinstance(condition, Periodic):
-            return Part(self.domain.boundary(condition.axis).box, ((condition.axis, 0),))
+            if condition.axis not in self.domain.intervals:
+                known = ", ".join(self.domain.intervals) or "none"
+                raise ValueError(
+                    f"{self.domain} has no axis {condition.axis!r} to be periodic along; its axes that are intervals: {known}"
+                )
+            return Part(self.domain, ((condition.axis, 0),))
         if isinstance(condition.on, Part):
-            if condition.on.box != self.domain:
+            if (own := self.domain.own(condition.on)) is None:
                 raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
-            return condition.on
+            return own
         if callable(condition.on):
-            faces = tuple((axis, side) for axis in self.domain.names for side in (0, 1))
-            return Part(self.domain, faces).where(condition.on)
+            return Part(self.domain, self.domain.faces).where(condition.on)
         raise TypeError(f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…) or a predicate")
 
     def _completed(self, name: str) -> AnyCondition:
@@ -213,7 +219,7 @@ class Problem:
             if isinstance(condition, Periodic) and (first := seams.setdefault(condition.axis, name)) != name:
                 raise ValueError(f"conditions {first!r} and {name!r} both make {condition.axis} periodic; drop one of them")
         for axis, seam in seams.items():
-            ends = [self._on_face(axis, side, random) for side in (0, 1)]
+            ends = [self._on_face((axis, side), random) for side in (0, 1)]
             for name, condition in self.conditions.items():
                 if isinstance(condition, Periodic | Condition):
                     continue
@@ -229,11 +235,12 @@ class Problem:
         """Every face that the order of the equation asks for has its conditions."""
         periodic = {c.axis for c in self.conditions.values() if isinstance(c, Periodic)}
         for unknown, by_axis in self.orders.items():
+            self._check_walls(unknown, random)
             for axis, order in by_axis.items():
-                if order == 0 or axis in periodic:
+                if order == 0 or axis in periodic or axis not in self.domain.intervals:
                     continue
                 low, high = self.domain.axes[axis]
-                counts = [self._conditions_on(unknown, axis, side, random) for side in (0, 1)]
+                counts = [self._conditions_on(unknown, (axis, side), random) for side in (0, 1)]
                 if axis == TIME:
                     if counts[0] < order:
                         kinds = "an initial value" if order == 1 else f"{order} initial conditions (value, velocity, …)"
@@ -258,18 +265,38 @@ class Problem:
                         f"conditions; it needs {order}, such as Dirichlet and Neumann on both"
                     )
 
-    def _on_face(self, axis: str, side: int, random: torch.Generator) -> Points:
-        face = Part(self.domain, ((axis, side),))
-        return face.sample(torch.rand(TRIALS, face.dimension, generator=random, dtype=torch.float64))[0]
+    def _check_walls(self, unknown: str, random: torch.Generator) -> None:
+        """Every point of a wall that is not across an interval has a condition, and two where the order is above two."""
+        order = max((k for axis, k in self.orders[unknown].items() if axis not in self.domain.intervals), default=0)
+        for face in self.domain.faces:
+            if is_end(face) or order < 2:
+                continue
+            points = self._on_face(face, random)
+            cover = self._cover(unknown, points)
+            if len(points) and (least := int(cover.min())) < (needed := (order + 1) // 2):
+                raise ValueError(
+                    f"the equation has derivatives of order {order} of {unknown}, so that it needs {needed} "
+                    f"condition{'s'[: needed > 1]} all along {face}, but {least} found at "
+                    f"{self._place(points[cover.argmin()])}; "
+                    "add a Dirichlet, Neumann or Robin condition on=domain.boundary(), or on the part of it that is bare"
+                )
 
-    def _conditions_on(self, unknown: str, axis: str, side: int, random: torch.Generator) -> int:
+    def _on_face(self, face: Face, random: torch.Generator) -> Points:
+        """Random points of a face, as long as some of it belongs to the boundary."""
+        part = Part(self.domain, (face,))
+        return part.sample(torch.rand(4 * TRIALS, part.dimension, generator=random, dtype=torch.float64))[0][:TRIALS]
+
+    def _conditions_on(self, unknown: str, face: Face, random: torch.Generator) -> int:
         """How many conditions of an unknown hold at every point of a face."""
-        points = self._on_face(axis, side, random)
+        return int(self._cover(unknown, self._on_face(face, random)).min())
+
+    def _cover(self, unknown: str, points: Points) -> Annotated[Tensor, "points"]:
+        """How many conditions of an unknown hold at each point."""
         cover = torch.zeros(len(points))
         for name, condition in self.conditions.items():
             if not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
                 cover += self.parts[name].contains(points)
-        return int(cover.min())
+        return cover
 
     def _check_agreement(self, random: torch.Generator) -> None:
         """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
@@ -322,7 +349,7 @@ class Problem:
 class _Evaluation:
     """Functions of the coordinates where a condition expects a network."""
 
-    def __init__(self, box: Box, unknowns: Callable[[dict[str, Column]], dict[str, Column]]) -> None:
+    def __init__(self, box: Domain, unknowns: Callable[[dict[str, Column]], dict[str, Column]]) -> None:
         self.box, self.unknowns = box, unknowns
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
@@ -361,7 +388,7 @@ def _about(what: str) -> Iterator[None]:
         raise kind(f"{what}: {error}") from error.__cause__ or error
 
 
-def _unknowns(residual: Callable, domain: Box) -> tuple[str, ...]:
+def _unknowns(residual: Callable, domain: Domain) -> tuple[str, ...]:
     """The names before the coordinates in a residual's signature."""
     written = f"write def residual(u, {', '.join(domain.names)}), unknowns first, or def residual(u, **x)"
     try:
@@ -396,17 +423,16 @@ def _check_column(what: str, column: object, points: int) -> None:
 
 def _meeting(one: Part, other: Part, seam: str | None, random: torch.Generator) -> tuple[Points, Points]:
     """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis."""
-    box = one.box
-    here, there = ([torch.empty(0, box.dimension, dtype=torch.float64)] for _ in range(2))
-    for (axis, side), (second, end) in product(one.faces, other.faces):
-        if seam in (axis, second) or (axis == second and side != end):
+    domain = one.domain
+    here, there = ([torch.empty(0, domain.dimension, dtype=torch.float64)] for _ in range(2))
+    for first, second in product(one.faces, other.faces):
+        if any(is_end(face) and face[0] == seam for face in (first, second)):
             continue
-        points = box.points(torch.rand(16, box.dimension, generator=random, dtype=torch.float64))
-        points[:, box.names.index(axis)] = box.axes[axis][side]
-        points[:, box.names.index(second)] = box.axes[second][end]
+        unit = torch.rand(16, domain.dimension, generator=random, dtype=torch.float64)
+        points = domain.on_face(first, unit[:, 1:])[0] if first == second else domain.meetings(first, second, unit)
         twins = points.clone()
         if seam is not None:
-            points[:, box.names.index(seam)], twins[:, box.names.index(seam)] = box.axes[seam]
+            points[:, domain.names.index(seam)], twins[:, domain.names.index(seam)] = domain.axes[seam]
         both = one.contains(points) & other.contains(twins)
         here.append(points[both])
         there.append(twins[both])

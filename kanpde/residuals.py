@@ -7,15 +7,16 @@ size of what is wrong.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
-from kanpde.domains import Box, Points, columns
+from kanpde.domains import Domain
 from kanpde.field import Field
+from kanpde.functions import Points, columns
 from kanpde.jacobians import Recorder, Tape, recorder
 from kanpde.networks import KAN, trainable
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
@@ -41,7 +42,7 @@ class _Recorded:
     """Unknowns at points, evaluated through a recorder."""
 
     def __init__(self, field: Field, tape: Recorder | None) -> None:
-        self.box: Box = field.box
+        self.box: Domain = field.box
         self.field, self.tape = field, tape
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
@@ -90,26 +91,32 @@ class Objective:
 
     def fresh(self) -> Batch:
         """New collocation points; the sequence of batches depends on the seed alone."""
-        dimension, seed = self.problem.domain.dimension, self._seed()
+        dimension, seed, count = self.problem.domain.dimension, self._seed(), self._placed_count
         if isinstance(self.sampler, ResidualAdaptive):
-            return self._batch(self.sampler, *self.sampler.chosen(self.count, dimension, seed, self._absolute_residual))
-        unit = self.sampler.unit(self.count, dimension, seed)
+            return self._batch(self.sampler, *self.sampler.chosen(count, dimension, seed, self._absolute_residual))
+        unit = self.sampler.unit(count, dimension, seed)
         return self._batch(self.sampler, unit, torch.ones(len(unit), 1, dtype=torch.float64))
 
     def validation(self) -> Batch:
         """Points that no step is trained on, whatever the sampler: random ones of a rule that favours nothing."""
-        unit = Graded().unit(self.count, self.problem.domain.dimension, self._seed())
+        unit = Graded().unit(self._placed_count, self.problem.domain.dimension, self._seed())
         return self._batch(Graded(), unit, torch.ones(len(unit), 1, dtype=torch.float64))
 
+    @property
+    def _placed_count(self) -> int:
+        """Points of the unit cube of which `count` lie in the domain."""
+        return ceil(self.count / self.problem.domain.share)
+
     def _batch(self, sampler: Sampler, unit: Tensor, weights: Tensor) -> Batch:
-        box = self.problem.domain
+        points, kept = self.problem.domain.placed(unit)
         parts = {name: self._part_points(sampler, name) for name in self.soft}
-        return Batch(box.points(unit), weights, parts)
+        return Batch(points[kept], weights[kept], parts)
 
     def _part_points(self, sampler: Sampler, name: str) -> tuple[Points, Points]:
         """A condition's share of points; a predicate that drops most of them is met with more."""
         part = self.problem.parts[name]
-        share = max(16, round(2 * len(part.faces) * self.count ** (1 - 1 / self.problem.domain.dimension)))
+        extent = sum(map(self.problem.domain.face_extent, part.faces))
+        share = max(16, round(2 * extent * self.count ** (1 - 1 / self.problem.domain.dimension)))
         for factor in (1, 8, 64, 512):
             points, normals = part.sample(sampler.unit(factor * share, part.dimension, self._seed()))
             if len(points) >= share // 2:
@@ -121,8 +128,10 @@ class Objective:
         return int(torch.randint(2**31, (1,), generator=self._seeds))
 
     def _absolute_residual(self, unit: Tensor) -> Annotated[Tensor, "points"]:
-        points = self.problem.domain.points(unit)
-        return torch.cat(self._equation_columns(points, None), 1).norm(dim=1).detach()
+        points, kept = self.problem.domain.placed(unit)
+        sizes = torch.zeros(len(unit), dtype=torch.float64)
+        sizes[kept] = torch.cat(self._equation_columns(points[kept], None), 1).norm(dim=1).detach()
+        return sizes
 
     # --- residuals ------------------------------------------------------------------------------------------------
 

@@ -12,18 +12,22 @@ from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import torch
+from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column, grad
-from kanpde.domains import TIME, Box, Points, UnitCube, columns
-from kanpde.export import MESH_SUFFIXES, check_place, structured_cells, whole_file, write_mesh, write_series
+from kanpde.domains import TIME, Domain, UnitCube
+from kanpde.export import MESH_SUFFIXES, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
+from kanpde.functions import Points, columns
 from kanpde.layers import Layer, Product
+from kanpde.meshes import mesh
 from kanpde.networks import KAN, MLP, trainable
-from kanpde.plot import SUFFIXES, plot_convergence, plot_fields, plot_frames
+from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
 from kanpde.sampling import Sobol
+from kanpde.shapes import Box
 
 CHUNK = 2**14  # points evaluated at a time
 FORMAT = 1  # of saved files: raise it when what `save` writes changes
@@ -103,8 +107,9 @@ class Solution:
         given = [_numbers(name, coordinates[name]) for name in box.names]
         shape = torch.broadcast_shapes(*(c.shape for c in given))
         points = torch.stack([c.expand(shape).reshape(-1) for c in given], 1)
-        slack = 1e-6 * (box.high - box.low)  # ends that were rounded to single precision lie inside
-        outside = len(points) - int(((points >= box.low - slack) & (points <= box.high + slack)).all(1).sum())
+        # points that were rounded to single precision lie inside: a little nearer to the middle they do
+        middle = (box.low + box.high) / 2
+        outside = len(points) - int((box.contains(points) | box.contains(torch.lerp(points, middle, 1e-6))).sum())
         if outside:
             warnings.warn(
                 f"{outside} of {len(points)} points lie outside {box}, where nothing was solved: values there mean nothing",
@@ -141,11 +146,11 @@ class Solution:
         _at_least(2, points=points)
         _at_least(1, frames=frames)
         series = Path(path).suffix == ".pvd"
-        axes = [n for n in box.names if not (series and n == TIME)]
-        counts = dict.fromkeys(axes, points or _default_points(len(axes)))
-        cells = structured_cells(tuple(counts.values()))
-        at = box.grid({**dict.fromkeys(box.names, 1), **counts})
-        places = at[:, [box.names.index(n) for n in axes]].numpy()
+        drawn = box.without_time() if series else box
+        places, corners = mesh(drawn, points or _default_points(drawn.dimension))
+        cells = simplices(corners)
+        at = torch.zeros(len(places), box.dimension, dtype=torch.float64)
+        at[:, [box.names.index(n) for n in drawn.names]] = torch.from_numpy(places)
 
         def frame(time: float) -> tuple[Any, Any, Any]:
             at[:, box.names.index(TIME)] = time
@@ -187,29 +192,41 @@ class Solution:
         """
         check_place(path, SUFFIXES)
         _at_least(2, points=points)
-        box = self.problem.domain
-        space = [n for n in box.names if n != TIME]
-        strip = TIME in box.names and len(space) > 1
-        shown = space[:2] if strip else list(box.names[:2])
-        counts = {n: points if n in shown else PICTURED_TIMES if n == TIME else 1 for n in box.names}
-        at = box.grid(counts)
+        domain = self.problem.domain
+        strip = TIME in domain.names and len(domain.spatial) > 1
+        shown = domain.spatial[:2] if strip else domain.names[:2]
+        at, coordinates, shape = self._sheet(shown, points)
         # not at the middle, where odd fields vanish
-        fixed = {n: 0.6 * low + 0.4 * high for n, (low, high) in box.axes.items() if counts[n] == 1}
-        for n, value in fixed.items():
-            at[:, box.names.index(n)] = value
-        kept = [n for n, count in counts.items() if count > 1]
-        fields = {
-            name.replace("_", " "): values.reshape([counts[n] for n in kept])
-            for name, values in self._arrays(self._fields, at).items()
-        }
-        title = ", ".join(f"{n} = {value:.4g}" for n, value in fixed.items())
-        axes = tuple(np.linspace(*box.axes[n], points) for n in shown)
+        fixed = {n: 0.6 * low + 0.4 * high for n, (low, high) in domain.axes.items() if n not in shown}
+        times = np.linspace(*domain.axes[TIME], PICTURED_TIMES).tolist() if strip else []
+        frames: dict[str, list[NDArray[np.float64]]] = {}
+        for moment in [{TIME: time} for time in times] or [{}]:
+            for n, value in (fixed | moment).items():
+                at[:, domain.names.index(n)] = value
+            outside = ~domain.contains(at).numpy()
+            for name, values in self._arrays(self._fields, at).items():
+                frames.setdefault(name.replace("_", " "), []).append(np.where(outside, np.nan, values).reshape(shape))
+        title = ", ".join(f"{n} = {value:.4g}" for n, value in fixed.items() if not (strip and n == TIME))
         if strip:
-            times = np.linspace(*box.axes[TIME], PICTURED_TIMES)
-            frames = {name: np.moveaxis(values, kept.index(TIME), 0) for name, values in fields.items()}
-            plot_frames(path, tuple(shown), axes, times, frames, title)
+            fields = {name: np.stack(values) for name, values in frames.items()}
+            plot_frames(path, shown, coordinates, times, fields, title)
         else:
-            plot_fields(path, tuple(shown), axes, fields, title)
+            plot_fields(path, shown, coordinates, {name: values[0] for name, values in frames.items()}, title)
+
+    def _sheet(self, shown: tuple[str, ...], points: int) -> tuple[Points, Coordinates, tuple[int, ...]]:
+        """Points on the axes that are shown, others zero; as what they are drawn; and the shape of fields on them."""
+        domain = self.problem.domain
+        shape = domain.without_time() if domain.spatial else domain
+        if shape.names == shown and not isinstance(shape, Box):
+            places, corners = mesh(shape, points)
+            places, coordinates, counts = torch.from_numpy(places), Triangulation(*places.T, corners), (len(places),)
+        else:
+            box = Box(**{n: domain.axes[n] for n in shown})
+            places, counts = box.grid(points), (points,) * len(shown)
+            coordinates = tuple(np.linspace(*interval, points) for interval in box.axes.values())
+        at = torch.zeros(len(places), domain.dimension, dtype=torch.float64)
+        at[:, [domain.names.index(n) for n in shown]] = places
+        return at, coordinates, counts
 
     def plot_convergence(self, path: str | Path) -> None:
         """Draw residual and errors of the stages against their numbers of coefficients."""
@@ -351,7 +368,9 @@ def measured_errors(field: Field) -> Errors | None:
         return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
 
     unit, weights = quadrature(problem.domain.dimension)
-    found = torch.stack(list(evaluated(compared, problem.domain.points(unit), problem.domain.names).values()))
+    points, kept = problem.domain.placed(unit)
+    weights = weights[kept] / weights[kept].sum()
+    found = torch.stack(list(evaluated(compared, points[kept], problem.domain.names).values()))
     missed, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
     l2, h1 = _relative(missed[:, 0], exact[:, 0]), _relative(missed.sum(1), exact.sum(1))
     return Errors(l2, h1, found[:, :, 0].abs().max().item())
@@ -401,8 +420,8 @@ class _Known:
         return {name: torch.exp((number + 1) * total) for number, name in enumerate(self.names)}, x
 
 
-def check_vtk(path: str | Path, box: Box) -> None:
-    """Raises ValueError, before any work, if a file of this name cannot hold fields on the box."""
+def check_vtk(path: str | Path, box: Domain) -> None:
+    """Raises ValueError, before any work, if a file of this name cannot hold fields on the domain."""
     check_place(path, (*MESH_SUFFIXES, ".pvd"))
     series = Path(path).suffix == ".pvd"
     if series and (TIME not in box.axes or box.dimension == 1):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import cos, exp, sin
 
 from kanpde import Box, Condition, Dirichlet, Neumann, Periodic, Robin, diff
-from kanpde.domains import columns
+from kanpde.functions import columns
 
 plate = Box(x=(0, 2), y=(-1, 1.5))
 rod = Box(x=(-1, 1), t=(0, 3))
@@ -51,7 +51,7 @@ def sampled(part, count=40):
     """Points, normals, and the coordinates there."""
     unit = torch.rand(count, part.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     points, normals = part.sample(unit)
-    return points, normals, columns(points, part.box.names)
+    return points, normals, columns(points, part.domain.names)
 
 
 def rows(condition, evaluate=both):

@@ -11,7 +11,7 @@ from torch import cos, exp, nn, sin
 
 from kanpde import KAN, MLP, Product, curl, diff, div, grad, laplacian
 from kanpde.derivatives import Probe
-from kanpde.domains import columns
+from kanpde.functions import columns
 
 NAMES = ("x", "y", "z", "s")
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanpde import Box, GaussLegendre, Sobol, div
-from kanpde.domains import Part, called, columns
+from kanpde.domains import Part
+from kanpde.functions import called, columns
 
 NAMES = ("x", "y", "z", "t")
 intervals = st.tuples(st.floats(-5, 5), st.floats(0.1, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -39,8 +40,8 @@ def gauss(number: int, dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def area(face: Part) -> float:
     ((name, _),) = face.faces
-    low, high = face.box.axes[name]
-    return face.box.measure / (high - low)
+    low, high = face.domain.axes[name]
+    return face.domain.measure / (high - low)
 
 
 # --- boxes ------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import torch
 from torch import cos, exp, sin
 
 from kanpde import KAN, MLP, Box, Condition, Dirichlet, Neumann, Periodic, Problem, Product, Robin, diff, laplacian
-from kanpde.domains import columns
 from kanpde.field import Field
+from kanpde.functions import columns
 from problems.biharmonic import biharmonic
 from problems.heat import heat_2d
 from problems.nonlinear_poisson import nonlinear_poisson

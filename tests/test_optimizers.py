@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from kanpde import KAN, LBFGS, MLP, QR, Adam, Dirichlet, LevenbergMarquardt, NormalEquations, Product, Uniform
-from kanpde.domains import Box
 from kanpde.field import Field
 from kanpde.problem import Problem
 from kanpde.residuals import Objective
+from kanpde.shapes import Box
 from problems.poisson import poisson
 from problems.wave import wave
 

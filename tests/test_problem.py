@@ -90,7 +90,7 @@ def patch(y, **_):
 
 BROKEN = {
     # --- the domain and the signature of the residual
-    "domain that is no box": (lambda: Problem((0, 1), poisson, {}), r"domain is \(0, 1\); give a Box, as in Box\(x="),
+    "domain that is no box": (lambda: Problem((0, 1), poisson, {}), r"domain is \(0, 1\); give a domain, such as Box\(x="),
     "other axes": (lambda: Problem(strip, poisson, ENDS), r"takes \(u, x, y\), but the axes .* write def residual\(u, x, t\)"),
     "too few axes": (lambda: with_residual(lambda u, x: diff(u, x)), r"takes \(u, x\), but the axes .* are x, y; write"),
     "too many axes": (lambda: Problem(line, poisson, {}), r"takes \(u, x, y\), but the axes of Box\(x=\(0, 1\)\) are x;"),
@@ -161,7 +161,7 @@ BROKEN = {
         r"'walls' lies on .* of Box\(x=\(0, 2\), y=\(0, 1\)\), but the domain is Box\(x=\(0, 1\), y=\(0, 1\)\)",
     ),
     "face that does not exist": (lambda: with_walls(Dirichlet(0.0, on=square.at(x=2))), "no face x=2; its faces .* at 0 and 1"),
-    "periodic along no axis": (lambda: with_walls(Periodic("z")), "no axis 'z'; its axes are x, y"),
+    "periodic along no axis": (lambda: with_walls(Periodic("z")), "no axis 'z' to be periodic along; .* intervals: x, y"),
     "periodic twice": (
         lambda: Problem(strip, heat, START | {"ring": Periodic("x"), "loop": Periodic("x")}),
         "'ring' and 'loop' both make x periodic; drop one",

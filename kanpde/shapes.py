@@ -1,0 +1,358 @@
+"""Shapes: boxes, disks, ellipses, balls, polygons."""
+
+from collections.abc import Hashable, Sequence
+from math import pi, prod
+from typing import Annotated
+
+import numpy as np
+import shapely
+import torch
+from torch import Tensor
+
+from kanpde.derivatives import Column
+from kanpde.domains import SLACK, Domain, Face, Kept, Part, UnitCube
+from kanpde.functions import Points
+
+
+class Box(Domain):
+    """A product of intervals with named axes: `Box(x=(-1, 1), t=(0, 2))`. The axis `t`, if any, is time."""
+
+    def __init__(self, **axes: tuple[float, float]) -> None:
+        if not axes:
+            raise ValueError("Box needs at least one axis, as in Box(x=(0, 1), y=(0, 2))")
+        for name, interval in axes.items():
+            try:
+                low, high = map(float, interval)
+            except (TypeError, ValueError):
+                raise TypeError(f"axis {name} is {interval!r}; give its interval as {name}=(low, high)") from None
+            if not -float("inf") < low < high < float("inf"):
+                raise ValueError(f"axis {name} runs from {low:g} to {high:g}; it needs finite low < high")
+        self.axes = {name: (float(low), float(high)) for name, (low, high) in axes.items()}
+
+    def __repr__(self) -> str:
+        return f"Box({', '.join(f'{name}=({low:g}, {high:g})' for name, (low, high) in self.axes.items())})"
+
+    def _key(self) -> Hashable:
+        return tuple(self.axes.items())
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple((name, side) for name in self.names for side in (0, 1))
+
+    @property
+    def measure(self) -> float:
+        return prod(high - low for low, high in self.axes.values())
+
+    def _across(self, face: Face) -> set[str]:
+        return {self.names[self._end(face)[0]]}
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        return self.low + (self.high - self.low) * unit, torch.ones(len(unit), dtype=torch.bool)
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        away = slack * (self.high - self.low)
+        return ((points >= self.low - away) & (points <= self.high + away)).all(1)
+
+    def without_time(self) -> "Box":
+        return Box(**{name: self.axes[name] for name in self.spatial})
+
+    def grid(self, counts: int | dict[str, int]) -> Points:
+        """All points of a uniform grid with `counts` points on each axis, ends included, last axis fastest."""
+        number = counts if isinstance(counts, dict) else dict.fromkeys(self.names, counts)
+        return torch.cartesian_prod(
+            *(torch.linspace(*self.axes[name], number[name], dtype=torch.float64) for name in self.names)
+        ).reshape(-1, self.dimension)
+
+    def _end(self, face: Face) -> tuple[int, float]:
+        """The number of the axis that a face is across, and the value there."""
+        assert isinstance(face, tuple)
+        name, side = face
+        return self.names.index(name), self.axes[name][side]
+
+    def face_measure(self, face: Face) -> float:
+        axis, _ = self._end(face)
+        return self.measure / (self.high - self.low)[axis].item()
+
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
+        axis, end = self._end(face)
+        points, kept = self.placed(torch.cat([unit[:, :axis], torch.zeros(len(unit), 1).double(), unit[:, axis:]], 1))
+        points[:, axis] = end  # exactly, without the rounding of the map
+        return points, kept
+
+    def normals(self, face: Face, points: Points) -> Points:
+        axis, end = self._end(face)
+        normals = torch.zeros_like(points)
+        normals[:, axis] = 1.0 if end == self.high[axis] else -1.0
+        return normals
+
+    def touches(self, face: Face, points: Points) -> Kept:
+        axis, end = self._end(face)
+        return points[:, axis] == end
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column:
+        axis, end = self._end(face)
+        name = self.names[axis]
+        low, high = self.axes[name]
+        return (x[name] - end) / (high - low) if end == low else (end - x[name]) / (high - low)
+
+    def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
+        points, _ = self.placed(unit)
+        for axis, end in (self._end(one), self._end(other)):
+            points[:, axis] = end
+        return points if self._end(one)[0] != self._end(other)[0] else points[:0]
+
+
+class Interval(Box):
+    """One axis: `Interval(t=(0, 10))`."""
+
+    def __init__(self, **axis: tuple[float, float]) -> None:
+        if len(axis) > 1:
+            raise ValueError(f"Interval has one axis, not {', '.join(axis)}; use Box")
+        super().__init__(**axis)
+
+
+class _Round(Domain):
+    """The image of the unit disk or ball under scaling along the axes."""
+
+    RIM = "the rim"
+
+    def __init__(self, centre: dict[str, float], radii: Sequence[float], dimension: int, example: str) -> None:
+        kind = type(self).__name__
+        if len(centre) != dimension:
+            raise ValueError(f"{kind} has the centre {centre}; give it on {dimension} axes, as in {example}")
+        try:
+            numbers = torch.tensor([[float(c) for c in centre.values()], [float(r) for r in radii]], dtype=torch.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{kind} is given the centre {centre} and radii {radii!r}; give numbers, as in {example}"
+            ) from None
+        self.centre, self.radii = numbers
+        if not (torch.isfinite(numbers).all() and (self.radii > 0).all()):
+            raise ValueError(
+                f"{kind} is given the centre {centre} and radii {tuple(radii)}; they must be finite, radii positive"
+            )
+        ends = zip(self.centre.tolist(), self.radii.tolist(), strict=True)
+        self.axes = {name: (c - r, c + r) for name, (c, r) in zip(centre, ends, strict=True)}
+
+    def __repr__(self) -> str:
+        centre = ", ".join(f"{n}={c:g}" for n, c in zip(self.names, self.centre.tolist(), strict=True))
+        return f"{type(self).__name__}({centre}, {self._size()})"
+
+    def _size(self) -> str:
+        return f"radius={self.radii[0]:g}"
+
+    def _key(self) -> Hashable:
+        return tuple(self.axes.items())
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return (self.RIM,)
+
+    @property
+    def measure(self) -> float:
+        return (pi if self.dimension == 2 else 4 / 3 * pi) * self.radii.prod().item()
+
+    def _scaled(self, points: Points) -> Points:
+        """As points of the unit ball."""
+        return (points - self.centre) / self.radii
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        """In the plane by the concentric map (P. Shirley, K. Chiu, J. Graphics Tools 2, 1997), which takes the edge of the
+        square to the rim; in space by spherical coordinates of equal volume."""
+        if self.dimension == 2:
+            a, b = (2 * unit - 1).unbind(1)
+            wide = a.abs() > b.abs()
+            radius = torch.where(wide, a, b)
+            ratio = torch.where(wide, b, a) / torch.where(radius == 0, 1.0, radius)
+            angle = torch.where(wide, pi / 4 * ratio, pi / 2 - pi / 4 * ratio)
+            ball = radius[:, None] * torch.stack([torch.cos(angle), torch.sin(angle)], 1)
+        else:
+            ball = unit[:, :1] ** (1 / 3) * self._on_sphere(unit[:, 1:])
+        return self.centre + self.radii * ball, torch.ones(len(unit), dtype=torch.bool)
+
+    @staticmethod
+    def _on_sphere(unit: UnitCube) -> Points:
+        height, angle = 2 * unit[:, 0] - 1, 2 * pi * unit[:, 1]
+        across = (1 - height**2).clamp_min(0).sqrt()
+        return torch.stack([across * torch.cos(angle), across * torch.sin(angle), height], 1)
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        return self._scaled(points).norm(dim=1) <= 1 + slack
+
+    def face_measure(self, face: Face) -> float:  # noqa: ARG002
+        if self.dimension == 2:
+            return self._arc()[-1].item()
+        return 4 * pi * self.radii[0].item() ** 2
+
+    def _arc(self) -> Annotated[Tensor, "angles"]:
+        """The length of the rim up to each of many angles."""
+        angles = torch.linspace(0, 2 * pi, 4097, dtype=torch.float64)
+        corners = self.radii * torch.stack([torch.cos(angles), torch.sin(angles)], 1)
+        return torch.cat([torch.zeros(1).double(), corners.diff(dim=0).norm(dim=1).cumsum(0)])
+
+    def face_extent(self, face: Face) -> float:  # noqa: ARG002
+        return pi
+
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:  # noqa: ARG002
+        if self.dimension == 2:
+            arc = self._arc().numpy()
+            angles = torch.from_numpy(np.interp(unit[:, 0].numpy() * arc[-1], arc, np.linspace(0, 2 * pi, len(arc))))
+            sphere = torch.stack([torch.cos(angles), torch.sin(angles)], 1)
+        else:
+            sphere = self._on_sphere(unit)
+        return self.centre + self.radii * sphere, torch.ones(len(unit), dtype=torch.bool)
+
+    def normals(self, face: Face, points: Points) -> Points:  # noqa: ARG002
+        slope = self._scaled(points) / self.radii
+        return slope / slope.norm(dim=1, keepdim=True)
+
+    def touches(self, face: Face, points: Points) -> Kept:  # noqa: ARG002
+        return (self._scaled(points).norm(dim=1) - 1).abs() <= SLACK
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column:  # noqa: ARG002
+        parts = zip(x.values(), self.centre.tolist(), self.radii.tolist(), strict=True)
+        return 1 - torch.cat([(column - c) / r for column, c, r in parts], 1).square().sum(1, keepdim=True)
+
+
+class Ellipse(_Round):
+    """An ellipse along the axes, about a centre: `Ellipse(x=0, y=0, radii=(2, 1))`."""
+
+    def __init__(self, *, radii: tuple[float, float], **centre: float) -> None:
+        super().__init__(centre, radii, 2, "Ellipse(x=0, y=0, radii=(2, 1))")
+
+    def _size(self) -> str:
+        return f"radii=({self.radii[0]:g}, {self.radii[1]:g})"
+
+
+class Disk(_Round):
+    """A disk about a centre: `Disk(x=0, y=0, radius=1)`."""
+
+    def __init__(self, *, radius: float = 1.0, **centre: float) -> None:
+        super().__init__(centre, (radius, radius), 2, "Disk(x=0, y=0, radius=1)")
+
+
+class Ball(_Round):
+    """A ball about a centre: `Ball(x=0, y=0, z=0, radius=1)`."""
+
+    def __init__(self, *, radius: float = 1.0, **centre: float) -> None:
+        super().__init__(centre, (radius, radius, radius), 3, "Ball(x=0, y=0, z=0, radius=1)")
+
+
+class Polygon(Domain):
+    """A polygon by its corners, with holes: `Polygon([(0, 0), (1, 0), (0, 1)], holes=[…], names=("x", "y"))`.
+
+    Edges are numbered from 0, edge k from corner k to the next; those of holes follow.
+    """
+
+    def __init__(
+        self,
+        corners: Sequence[tuple[float, float]],
+        holes: Sequence[Sequence[tuple[float, float]]] = (),
+        names: tuple[str, str] = ("x", "y"),
+    ) -> None:
+        try:
+            self.shape = shapely.Polygon(corners, holes)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the corners are no polygon ({error}); list three or more pairs of numbers") from None
+        if not self.shape.is_valid or self.shape.area == 0:
+            raise ValueError(
+                f"the corners are no simple polygon: {shapely.is_valid_reason(self.shape)}; list them in order along the "
+                "boundary, without crossings, and holes inside"
+            )
+        rings = [np.asarray(ring.coords)[:, :2] for ring in (self.shape.exterior, *self.shape.interiors)]
+        # the outer ring against the clock and holes with it as they come: outward is found for each ring
+        self._starts = torch.from_numpy(np.concatenate([ring[:-1] for ring in rings]))
+        self._ends = torch.from_numpy(np.concatenate([ring[1:] for ring in rings]))
+        # outward is to the right of an edge that has the polygon on its left
+        left = [ring.is_ccw == (n == 0) for n, ring in enumerate((self.shape.exterior, *self.shape.interiors))]
+        turn = torch.tensor([1.0 if ok else -1.0 for ok, ring in zip(left, rings, strict=True) for _ in ring[1:]]).double()
+        along = self._ends - self._starts
+        self._outward = turn[:, None] * torch.stack([along[:, 1], -along[:, 0]], 1) / along.norm(dim=1, keepdim=True)
+        low_x, low_y, high_x, high_y = self.shape.bounds
+        self.axes = {names[0]: (low_x, high_x), names[1]: (low_y, high_y)}
+        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(self.shape))
+        self._triangles = torch.from_numpy(np.stack([np.asarray(t.exterior.coords)[:3, :2] for t in triangles]))
+        self._scale = (self.high - self.low).max().item()
+
+    def __repr__(self) -> str:
+        holes = f", {len(self.shape.interiors)} holes" if self.shape.interiors else ""
+        return f"Polygon({len(self.shape.exterior.coords) - 1} corners{holes})"
+
+    def _key(self) -> Hashable:
+        return self.names, self.shape.wkb
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(f"edge {number}" for number in range(len(self._starts)))
+
+    def edges(self, *numbers: int) -> Part:
+        """Some of the edges, by number."""
+        for number in numbers:
+            if number not in range(len(self._starts)):
+                raise ValueError(f"{self} has no edge {number!r}; its edges are numbered from 0 to {len(self._starts) - 1}")
+        return Part(self, tuple(self.faces[number] for number in numbers))
+
+    def _number(self, face: Face) -> int:
+        return int(str(face).removeprefix("edge "))
+
+    @property
+    def measure(self) -> float:
+        return self.shape.area
+
+    def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
+        """The first coordinate chooses a triangle and goes on within it."""
+        a, b, c = self._triangles.unbind(1)
+        areas = torch.linalg.det(torch.stack([b - a, c - a], 1)).abs()
+        ends = areas.cumsum(0) / areas.sum()
+        chosen = torch.searchsorted(ends, unit[:, 0].contiguous(), right=True).clamp_max(len(ends) - 1)
+        share = areas / areas.sum()
+        first = ((unit[:, 0] - (ends - share)[chosen]) / share[chosen]).clamp(0, 1).sqrt()[:, None]
+        second = unit[:, 1:]
+        points = (1 - first) * a[chosen] + first * (1 - second) * b[chosen] + first * second * c[chosen]
+        return points, torch.ones(len(unit), dtype=torch.bool)
+
+    def contains(self, points: Points, slack: float = SLACK) -> Kept:
+        at = shapely.points(points.detach().numpy())
+        near = shapely.dwithin(self.shape.boundary, at, abs(slack) * self._scale)
+        inside = shapely.contains(self.shape, at)
+        return torch.from_numpy(inside & ~near if slack < 0 else inside | near)
+
+    def face_measure(self, face: Face) -> float:
+        number = self._number(face)
+        return (self._ends[number] - self._starts[number]).norm().item()
+
+    def face_extent(self, face: Face) -> float:
+        return self.face_measure(face) / self._scale
+
+    def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
+        number = self._number(face)
+        points = self._starts[number] + unit * (self._ends[number] - self._starts[number])
+        return points, torch.ones(len(unit), dtype=torch.bool)
+
+    def normals(self, face: Face, points: Points) -> Points:
+        return self._outward[self._number(face)].expand_as(points)
+
+    def touches(self, face: Face, points: Points) -> Kept:
+        number = self._number(face)
+        start, along = self._starts[number], self._ends[number] - self._starts[number]
+        away = ((points - start) * self._outward[number]).sum(1).abs()
+        share = ((points - start) @ along) / along.square().sum()
+        return (away <= SLACK * self._scale) & (share >= -SLACK) & (share <= 1 + SLACK)
+
+    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
+        """The distance from the edge's line, where the polygon lies on one side of it."""
+        number = self._number(face)
+        start, inward = self._starts[number], -self._outward[number] / self._scale
+        if (((self._starts - start) * inward).sum(1) < -1e-9).any():
+            return None
+        return (torch.cat(list(x.values()), 1) - start) @ inward[:, None]
+
+    def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
+        """The corner between two edges that follow each other."""
+        ends = [torch.stack([self._starts[n], self._ends[n]]) for n in (self._number(one), self._number(other))]
+        same = (ends[0][:, None] == ends[1][None]).all(2)
+        return ends[0][same.any(1)].repeat(len(unit), 1)[: len(unit)]
