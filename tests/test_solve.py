@@ -13,10 +13,12 @@ from kanpde import (
     Adaptive,
     Box,
     Dirichlet,
+    Disk,
     Grids,
     LevenbergMarquardt,
     NormalEquations,
     Periodic,
+    Polygon,
     Problem,
     Product,
     ResidualAdaptive,
@@ -29,11 +31,15 @@ from kanpde import (
 from kanpde.solver import Progress
 from problems.advection import advection
 from problems.advection_diffusion import advection_diffusion
+from problems.ball import ball
 from problems.biharmonic import biharmonic
+from problems.disk import disk, heat_disk
+from problems.four_holes import four_holes
 from problems.heat import heat
 from problems.helmholtz import helmholtz
 from problems.poisson import poisson, poisson_kan
 from problems.reaction_diffusion import reaction_diffusion
+from problems.triangle import triangle
 from problems.wave import wave
 
 
@@ -43,6 +49,42 @@ def test_poisson_to_machine_precision(seed):
     assert solution.errors.relative_l2 < 1e-13
     assert solution.model.size <= 1000
     assert solution.status.startswith("converged")
+
+
+@pytest.mark.parametrize("factory", [disk, heat_disk, ball, triangle])
+def test_shapes(factory):
+    """Curved and slanted walls: built in where one condition gives the value, weighted where it is a flux."""
+    assert solve(factory(), refine=Adaptive(grid=8)).errors.relative_l2 < 1e-11
+
+
+def test_values_on_walls_hold_before_any_training():
+    """The lift of different values on rims apart, and of a value that varies."""
+    problem = four_holes()
+    solution = solve(problem, refine=Grids(()), max_seconds=1e-3)
+    for name in problem.conditions:
+        points, _ = problem.samples(name, 100, torch.Generator().manual_seed(0))
+        expected = 1.0 if name == "outside" else 0.0
+        assert abs(solution(x=points[:, 0], y=points[:, 1]) - expected).max() < 1e-12
+    disk_ = Disk(x=0, y=0)
+    rim = Dirichlet(lambda x, y: torch.sin(3 * x) + y, on=disk_.boundary())
+    solution = solve(Problem(disk_, lambda u, x, y: laplacian(u, x, y), {"rim": rim}), refine=Grids(()), max_seconds=1e-3)
+    angle = torch.linspace(0, 6, 50, dtype=torch.float64)
+    x, y = torch.cos(angle), torch.sin(angle)
+    assert abs(solution(x=x, y=y) - torch.sin(3 * x) - y).max() < 1e-12
+
+
+def test_values_that_meet_at_a_corner_are_weighted():
+    """A blend of different values is not smooth where their walls meet; that of the longer wall stays built in."""
+    plate = Polygon([(0, 0), (2, 0), (0, 1)])
+    conditions = {
+        "bottom": Dirichlet(lambda x, y: x + 0 * y, on=plate.edges(0)),
+        "left": Dirichlet(lambda x, y: 3 * y + 0 * x, on=plate.edges(2)),
+        "slanted": Dirichlet(lambda x, y: x + 3 * y, on=plate.edges(1)),
+    }
+    problem = Problem(plate, lambda u, x, y: laplacian(u, x, y), conditions, exact=lambda x, y: x + 3 * y)
+    solution = solve(problem, refine=Adaptive(grid=4))
+    assert solution.field.hard == ("slanted",)
+    assert solution.errors.relative_l2 < 1e-8
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ GOALS = {
     "heat in 2-D": Goal(FACTORIES["heat_2d"], 1e-8, 120, 4000),
     "advection, c = 30": Goal(FACTORIES["advection"], 1e-7, 120, 4000),
     "advection–diffusion layer": Goal(FACTORIES["advection_diffusion"], 1e-8, 60, 2000),
+    "Poisson on a disk": Goal(FACTORIES["disk"], 1e-10, 30, 2000),
+    "heat on a disk": Goal(FACTORIES["heat_disk"], 1e-10, 60, 2000),
+    "Poisson in a ball": Goal(FACTORIES["ball"], 1e-10, 60, 2000),
+    "Dirichlet, Neumann and Robin on a triangle": Goal(FACTORIES["triangle"], 1e-10, 60, 2000),
     "Poisson, multiscale": Goal(FACTORIES["poisson_multiscale"], 1e-6, 120, 4000),
 }
 
