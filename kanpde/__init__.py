@@ -1,9 +1,10 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
-from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
+from kanpde.conditions import Condition, Dirichlet, Integral, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.domains import Box
 from kanpde.layers import Product
+from kanpde.manufactured import manufactured
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
@@ -29,6 +30,7 @@ __all__ = [
     "Graded",
     "Grids",
     "Halton",
+    "Integral",
     "LatinHypercube",
     "LevenbergMarquardt",
     "Neumann",
@@ -46,5 +48,6 @@ __all__ = [
     "div",
     "grad",
     "laplacian",
+    "manufactured",
     "solve",
 ]

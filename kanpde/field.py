@@ -218,7 +218,7 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, Face, int, Pr
     found: dict[str, list[tuple[str, Face, int, Prescribed]]] = {}
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
-        if part.predicate is None and not isinstance(condition, Periodic):
+        if isinstance(part, Part) and part.predicate is None and not isinstance(condition, Periodic):
             items = [_read(problem, condition, face) for face in part.faces]
             if all(item is not None for item in items):
                 found[name] = [item for item in items if item is not None]
