@@ -1,6 +1,6 @@
 """Steady Navier–Stokes: Kovasznay's flow behind a row of obstacles, three unknowns and a pressure fixed by its mean.
 
-    (u·∇)u + ∇p = Δu / Re,   ∇·u = 0
+(u·∇)u + ∇p = Δu / Re,   ∇·u = 0
 """
 
 from math import pi, sqrt

@@ -27,7 +27,9 @@ def manufactured(
     too where the order is three or more, and at the start as many derivatives by t as the order takes.
     """
     if not isinstance(domain, Box):
-        raise TypeError(f"domain is {domain!r}; give manufactured(exact, operator, domain) a Box, as in Box(x=(0, 1), y=(0, 1))")
+        raise TypeError(
+            f"domain is {domain!r}; give manufactured(exact, operator, domain) a Box, as in Box(x=(0, 1), y=(0, 1))"
+        )
     names = unknown_names(operator, domain)
 
     def true(name: str, x: dict[str, Column]) -> Column:
@@ -82,6 +84,4 @@ def _orders(operator: Callable[..., Any], names: tuple[str, ...], domain: Box) -
     if not all(isinstance(column, Tensor) for column in equations):
         raise TypeError(f"the operator returned {type(found).__name__}; return a column, or a dict of named columns")
     taken = {u: [index for column in equations for index in probe.coefficients(column)] for u, probe in probes.items()}
-    return {
-        u: {axis: max((index[i] for index in taken[u]), default=0) for i, axis in enumerate(domain.names)} for u in names
-    }
+    return {u: {axis: max((index[i] for index in taken[u]), default=0) for i, axis in enumerate(domain.names)} for u in names}

@@ -78,8 +78,8 @@ class Problem:
         if free := self._free(operators.values()):
             warnings.warn(
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
-                "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the boundary, or "
-                "its integral, as by Integral(…)",
+                "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
+                "boundary, or its integral, as by Integral(…)",
                 stacklevel=3,
             )
 
@@ -222,9 +222,10 @@ class Problem:
         for axis, seam in seams.items():
             ends = [self._on_face(axis, side, random) for side in (0, 1)]
             for name, condition in self.conditions.items():
-                if isinstance(condition, Periodic | Condition | Integral):
+                part = self.parts[name]
+                if isinstance(condition, Periodic | Condition) or not isinstance(part, Part):
                     continue
-                sides = [side for side in (0, 1) if self.parts[name].contains(ends[side]).any()]
+                sides = [side for side in (0, 1) if part.contains(ends[side]).any()]
                 anchor = self.domain.dimension == len(sides) == 1 and isinstance(condition, Dirichlet) and condition.of in free
                 if sides and not anchor:
                     raise ValueError(
@@ -281,12 +282,13 @@ class Problem:
 
     def _check_agreement(self, random: torch.Generator) -> None:
         """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
-        values = [(n, c) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
+        held = [(n, c, self.parts[n]) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
+        values = [(n, c, part) for n, c, part in held if isinstance(part, Part)]
         seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
-        for (first, one), (second, other), (seam, axis) in product(values, values, [("", None), *seams]):
+        for (first, one, part), (second, other, beside), (seam, axis) in product(values, values, [("", None), *seams]):
             if one.of != other.of:
                 continue
-            here, there = _meeting(self.parts[first], self.parts[second], axis, random)
+            here, there = _meeting(part, beside, axis, random)
             if not len(here):
                 continue
             a, b = (given(c.value, columns(at, self.domain.names)) for c, at in ((one, here), (other, there)))

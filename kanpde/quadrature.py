@@ -56,7 +56,7 @@ class Quadrature:
 
     def nodes(self, unit: Annotated[Tensor, "places free"]) -> tuple[Points, Points]:
         """All nodes at each place, one place after the other, and normals."""
-        points, normals, weights = self._table
+        points, normals, _ = self._table
         points = points.expand(len(unit), -1, -1).clone()
         for number, axis in enumerate(self.free):
             low, high = self.box.axes[axis]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
-from kanpde.domains import Box, Points, columns
+from kanpde.domains import TIME, Box, Points, columns
 from kanpde.field import Field
 from kanpde.jacobians import Recorder, Tape, recorder
 from kanpde.networks import KAN, trainable
@@ -29,6 +29,7 @@ Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, th
 Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
+BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 LEAST_ROWS = 256  # of a piece, whatever its memory
 
 
@@ -73,6 +74,7 @@ class Objective:
         self.field, self.problem = field, field.problem
         self.sampler, self.weights, self.count = sampler, weights, count
         self._seeds = torch.Generator().manual_seed(seed)
+        self.horizon = 1.0  # share of the time, from its start, that counts in full
         self.soft = tuple(name for name in self.problem.conditions if name not in field.hard)
         self.batch = self.fresh()
 
@@ -113,6 +115,9 @@ class Objective:
 
     def _batch(self, sampler: Sampler, unit: Tensor, weights: Tensor) -> Batch:
         box = self.problem.domain
+        if self.horizon < 1:
+            beyond = unit[:, [box.names.index(TIME)]] > self.horizon
+            weights = torch.where(beyond, BEYOND * weights, weights)
         parts = {name: self._part_points(sampler, name) for name in self.soft}
         return Batch(box.points(unit), weights, parts)
 

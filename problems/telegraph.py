@@ -24,6 +24,6 @@ def telegraph(damping: float = 1.0, leakage: float = 2.0) -> Problem:
     conditions = {
         "ends": Dirichlet(0.0, on=line.boundary("x")),
         "start": Dirichlet(exact, on=line.at(t=0)),
-        "current": Condition(lambda u, x, t: diff(u, t) + damping * sin(pi * x), on=line.at(t=0)),  # noqa: ARG005
+        "current": Condition(lambda u, x, t: diff(u, t) + damping * sin(pi * x), on=line.at(t=0)),
     }
     return Problem(line, residual, conditions, exact)

@@ -7,7 +7,22 @@ import pytest
 import torch
 from torch import cos, exp, sin
 
-from kanpde import KAN, MLP, Adaptive, Box, Dirichlet, Integral, Neumann, Periodic, Problem, Product, Uniform, diff, laplacian, solve
+from kanpde import (
+    KAN,
+    MLP,
+    Adaptive,
+    Box,
+    Dirichlet,
+    Integral,
+    Neumann,
+    Periodic,
+    Problem,
+    Product,
+    Uniform,
+    diff,
+    laplacian,
+    solve,
+)
 from kanpde.domains import columns
 from kanpde.field import Field
 from kanpde.quadrature import Quadrature
@@ -35,7 +50,9 @@ def integral(condition, box, function, places=0):
     unit = torch.rand(max(places, 1), len(region.free), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     points, normals = region.nodes(unit)
     found = region.measure * region.mean(condition.rows(Known(box, function), points, normals))[:, 0]
-    return found, {axis: box.axes[axis][0] + (box.axes[axis][1] - box.axes[axis][0]) * unit[:, i] for i, axis in enumerate(region.free)}
+    return found, {
+        axis: box.axes[axis][0] + (box.axes[axis][1] - box.axes[axis][0]) * unit[:, i] for i, axis in enumerate(region.free)
+    }
 
 
 def u_(u, **_):
@@ -151,11 +168,14 @@ def test_pieces_hold_whole_integrals(monkeypatch):
 # --- problems that integrals make well posed --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("factory", [neumann_poisson, lambda: neumann_poisson(3.0), periodic_poisson], ids=["zero", "three", "torus"])
-def test_equations_that_leave_a_constant_free_are_solved_to_rounding(factory):
+WELL_POSED = {"zero": neumann_poisson, "three": lambda: neumann_poisson(3.0), "torus": periodic_poisson}
+
+
+@pytest.mark.parametrize("case", WELL_POSED)
+def test_equations_that_leave_a_constant_free_are_solved_to_rounding(case):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is free
-        solution = solve(factory())
+        solution = solve(WELL_POSED[case](), tol=1e-11)
     assert solution.errors.relative_l2 < 1e-12
     assert "weighted: " in str(solution)
 
@@ -168,13 +188,13 @@ def test_a_nonlinear_integral_fixes_an_amplitude():
 
 
 def test_a_mass_prescribed_at_all_times():
-    """Heat in a ring of prescribed mass, without an equation's help: u_t = u_xx + source unknown to the mean."""
+    """An equation of the slope alone, on a ring: only the mass says what the mean does."""
     ring = Box(x=(0, 1), t=(0, 1))
 
     def exact(x, t):
         return 1 + t + exp(-t) * cos(2 * pi * x)
 
-    def slope(u, x, t):  # the equation of u_x only: the mean may do as it likes
+    def slope(u, x, t):
         return diff(u, x, t) - diff(u, x, x, x) / (4 * pi**2)
 
     conditions = {
@@ -182,8 +202,8 @@ def test_a_mass_prescribed_at_all_times():
         "start": Dirichlet(lambda x, t: exact(x, t), on=ring.at(t=0)),
         "mass": Integral(u_, lambda t: 1 + t),
     }
-    solution = solve(Problem(ring, slope, conditions, exact), refine=Adaptive(grid=4))
-    assert solution.errors.relative_l2 < 1e-10
+    solution = solve(Problem(ring, slope, conditions, exact), refine=Adaptive(grid=8))
+    assert solution.errors.relative_l2 < 1e-9
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -199,15 +219,15 @@ BROKEN = {
     "one axis in words": (Integral(u_, over="x"), "over='x'; give a tuple"),
     "no axis": (Integral(u_, over=()), r"over=\(\); give a tuple"),
     "no nodes": (Integral(u_, nodes=0), "nodes=0; give a whole number"),
-    "part of a face": (Integral(u_, on=square.at(x=0).where(lambda y, **_: y > 0)), "'mean': the integral lies on .* whole faces"),
+    "part of a face": (Integral(u_, on=square.at(x=0).where(lambda y, **_: y > 0)), "the integral lies on .* whole faces"),
     "predicate": (Integral(u_, on=lambda x, **_: x == 0), "it takes whole faces, as in on=box.at"),
     "another box": (Integral(u_, on=line.at(x=0)), "'mean' lies on .*, but the domain is"),
-    "mixed faces": (Integral(u_, on=square.boundary(), over=("y",)), "leave other coordinates than others; give an Integral for each"),
+    "mixed faces": (Integral(u_, on=square.boundary(), over=("y",)), "others; give an Integral for each"),
     "other axes": (Integral(lambda u, x: u), r"'mean': the integrand takes \(u, x\), but is called with \(u, x, y\)"),  # noqa: ARG005
     "no integrand": (Integral(0.0), r"'mean': the integrand is 0.0; give a function of \(u, x, y\)"),
     "integrand without the unknown": (Integral(lambda u, x, y: x), "'mean' does not depend on any of u"),  # noqa: ARG005
     "squeezed": (Integral(lambda u, **_: u[:, 0]), "'mean' returned shape"),
-    "value of coordinates that are gone": (Integral(u_, lambda x, y: x + y), r"'mean': the value takes \(x, y\), but is called with \(\)"),
+    "value of x": (Integral(u_, lambda x, y: x + y), r"value takes \(x, y\), but .* with \(\)"),
     "value in words": (Integral(u_, "none"), "'mean': the value is 'none'; give a number"),
 }  # fmt: skip
 
@@ -222,7 +242,7 @@ def test_impossible_integrals_are_refused_with_the_remedy(case):
 def test_an_exact_solution_must_have_the_integral():
     base = neumann_poisson()
     conditions = dict(base.conditions) | {"mean": Integral(u_, 0.5)}
-    with pytest.raises(ValueError, match="exact solution does not satisfy condition 'mean': the residual reaches 0.5"):
+    with pytest.raises(ValueError, match="exact solution does not satisfy condition 'mean'"):
         Problem(base.domain, base.residual, conditions, base.exact)
 
 
