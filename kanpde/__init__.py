@@ -1,8 +1,9 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
-from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
+from kanpde.conditions import Condition, Dirichlet, Integral, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.layers import Product
+from kanpde.manufactured import manufactured
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
 from kanpde.problem import Problem
@@ -32,6 +33,7 @@ __all__ = [
     "Graded",
     "Grids",
     "Halton",
+    "Integral",
     "Interval",
     "LatinHypercube",
     "LevenbergMarquardt",
@@ -51,5 +53,6 @@ __all__ = [
     "div",
     "grad",
     "laplacian",
+    "manufactured",
     "solve",
 ]

@@ -4,7 +4,7 @@
 An initial condition is a condition at the face `box.at(t=0)`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import pi
 from numbers import Real
@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column, diff
-from kanpde.domains import Domain, Part
+from kanpde.domains import TIME, Domain, Part, is_end
 from kanpde.functions import Points, called
+from kanpde.quadrature import Quadrature
+from kanpde.shapes import Box
 
 Columns = Annotated[Tensor, "points rows"]
 
@@ -135,6 +137,59 @@ class Periodic:
         )
 
 
+@dataclass(frozen=True)
+class Integral:
+    """∫ integrand = value, over the domain or faces of it: `Integral(lambda u, v, p, x, y: p)` is a pressure of mean zero.
+
+    Where the domain has time the integral is over space and holds at every time; `over` names other axes to integrate
+    along. The value is a number, or a function of the coordinates that are left. `nodes` of Gauss–Legendre quadrature
+    along each axis: more for steep integrands. `rows` are what the points of the integral add to it, less the value.
+    """
+
+    integrand: Callable[..., Tensor]
+    value: Value = 0.0
+    on: Part | None = None
+    over: Sequence[str] | None = None
+    nodes: int | None = None
+
+    def region(self, box: Domain) -> Quadrature:
+        if not isinstance(box, Box):
+            raise ValueError(f"the integral is over {box!r}; integrals are taken on boxes and their faces so far")
+        if isinstance(self.on, Part) and self.on.domain != box:
+            raise ValueError(f"the integral lies on {self.on}, but the domain is {box}")
+        over = box.names if self.over is None else tuple(self.over)
+        if self.over is None and box.names != (TIME,):
+            over = tuple(axis for axis in box.names if axis != TIME)
+        if isinstance(self.over, str) or not over or not set(over) <= set(box.names):
+            raise ValueError(f"over={self.over!r}; give a tuple of axes to integrate along, out of {', '.join(box.names)}")
+        if self.nodes is not None and not (isinstance(self.nodes, int) and self.nodes > 0):
+            raise ValueError(f"nodes={self.nodes!r}; give a whole number of nodes along each axis")
+        if self.on is None:
+            return Quadrature(box, over, (), self.nodes)
+        if not isinstance(self.on, Part) or self.on.predicate is not None:
+            raise ValueError(
+                f"the integral lies on {self.on!r}; it takes whole faces, as in on=box.at(…): make the integrand zero, by "
+                "torch.where, on what is to be left out"
+            )
+        faces = tuple(face for face in self.on.faces if is_end(face))  # all, on a box
+        across = {axis for axis, _ in faces}
+        if len(across) > 1 and not across <= set(over):
+            raise ValueError(
+                f"the integral over {', '.join(over)} lies on {self.on!r}, of which some faces leave other coordinates than "
+                "others; give an Integral for each"
+            )
+        return Quadrature(box, over, faces, self.nodes)
+
+    def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:  # noqa: ARG002
+        unknowns, x = evaluate(points)
+        region, like = self.region(evaluate.box), next(iter(x.values()))
+        value = self.value
+        if callable(value):
+            value = called("the value", value, {axis: x[axis] for axis in region.free})
+        integrand = as_column(called("the integrand", self.integrand, x, unknowns), like, "the integrand")
+        return integrand - as_column(value, like, "the value") / region.measure
+
+
 def chosen(unknowns: dict[str, Column], of: str | None) -> Column:
     return unknowns[of] if of is not None else next(iter(unknowns.values()))
 
@@ -147,4 +202,4 @@ def normal_derivative(u: Column, x: dict[str, Column], normals: Points) -> Colum
     return total
 
 
-AnyCondition = Condition | Dirichlet | Neumann | Robin | Periodic
+AnyCondition = Condition | Dirichlet | Neumann | Robin | Periodic | Integral

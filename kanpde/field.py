@@ -272,7 +272,9 @@ def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
     x = columns(domain.points(_sites(domain.dimension)), domain.names)
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
-        if isinstance(condition, Dirichlet) and part.predicate is None and not any(map(is_end, part.faces)):
+        if not isinstance(condition, Dirichlet) or not isinstance(part, Part):
+            continue
+        if part.predicate is None and not any(map(is_end, part.faces)):
             known = all(domain.vanishing(face, x) is not None for face in part.faces)
             if known and torch.isfinite(given(condition.value, x)).all():
                 found[name] = condition
@@ -301,7 +303,7 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, End, int, Pre
     found: dict[str, list[tuple[str, End, int, Prescribed]]] = {}
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
-        if part.predicate is None and not isinstance(condition, Periodic):
+        if isinstance(part, Part) and part.predicate is None and not isinstance(condition, Periodic):
             items = [_read(problem, condition, face) if is_end(face) else None for face in part.faces]
             if all(item is not None for item in items):
                 found[name] = [item for item in items if item is not None]

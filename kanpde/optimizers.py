@@ -15,6 +15,8 @@ from kanpde.residuals import Objective, Rows, Vector
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Rows]
 
+LEAST = 1e-8  # damping for each unit of ‖r‖²
+
 
 class Run(Protocol):
     def step(self) -> float:
@@ -164,8 +166,9 @@ class _LevenbergMarquardtRun:
             promised = system.reduction(move)
             if before - after > self.settings.ratio * promised > 0:  # false for NaN
                 gain = (before - after) / promised
-                # a model that tells the truth earns a longer step, a doubtful one a shorter
-                self.damping = max(damping / 10 if gain > 0.9 and trial == 0 else damping, 1e-24)
+                # a model that tells the truth earns a longer step, a doubtful one a shorter; λ of the size of ‖r‖² bounds
+                # what is added where J is singular to rounding, as that would cost digits on every later grid
+                self.damping = max(damping / 10 if gain > 0.9 and trial == 0 else damping, LEAST * before, 1e-24)
                 return before**0.5
             damping *= 10 if trial < 3 else 100
         objective.coefficients = start

@@ -2,20 +2,21 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import ceil, pi, prod, sqrt
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from kanpde.conditions import AnyCondition, Condition, Dirichlet, Periodic, as_column, given
+from kanpde.conditions import AnyCondition, Columns, Condition, Dirichlet, Evaluate, Integral, Periodic, as_column, given
 from kanpde.derivatives import Column, MultiIndex, Probe
 from kanpde.domains import TIME, Domain, Face, Part, is_end
 from kanpde.functions import Points, called, columns
+from kanpde.quadrature import Quadrature
 
 TRIALS = 64  # points at which a problem is tried when it is made
 
@@ -45,7 +46,7 @@ class Problem:
     conditions: Mapping[str, AnyCondition]
     exact: Callable[..., Tensor | dict[str, Tensor]] | None = None
     unknowns: tuple[str, ...] = field(init=False)
-    parts: Mapping[str, Part] = field(init=False, repr=False)
+    parts: Mapping[str, Part | Quadrature] = field(init=False, repr=False)
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
@@ -58,7 +59,7 @@ class Problem:
             raise TypeError(f"domain is {self.domain!r}; give a domain, such as Box(x=(0, 1), y=(0, 1)) or Disk(x=0, y=0)")
         if not isinstance(self.conditions, Mapping):
             raise TypeError(f'conditions are {self.conditions!r}; give a dict of them by name, as in {{"walls": Dirichlet(…)}}')
-        set_("unknowns", _unknowns(self.residual, self.domain))
+        set_("unknowns", unknown_names(self.residual, self.domain))
         set_("parts", {name: self._part(name) for name in self.conditions})
         random = torch.Generator().manual_seed(0)
         trials = ceil(TRIALS / self.domain.share)
@@ -79,7 +80,8 @@ class Problem:
         if free := self._free(operators.values()):
             warnings.warn(
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
-                "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the boundary",
+                "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
+                "boundary, or its integral, as by Integral(…)",
                 stacklevel=3,
             )
 
@@ -93,27 +95,29 @@ class Problem:
     def exact_columns(self, x: dict[str, Column]) -> dict[str, Column]:
         """The exact solution by unknown."""
         assert self.exact is not None
-        found = called("the exact solution", self.exact, x)
-        named = found if isinstance(found, dict) else {self.unknowns[0]: found}
-        if set(named) != set(self.unknowns):
-            raise ValueError(
-                f"the exact solution gives {', '.join(map(str, named))}, but the unknowns are {', '.join(self.unknowns)}; "
-                "return a dict of a column for each"
-            )
-        like = next(iter(x.values()))
-        return {u: as_column(named[u], like, f"exact solution {u!r}") for u in self.unknowns}
+        return by_unknown(self.exact, self.unknowns, x)
 
     def samples(self, name: str, count: int, random: torch.Generator) -> tuple[Points, Points]:
         """Random points of a condition's part, and normals."""
         part = self.parts[name]
         return part.sample(torch.rand(count, part.dimension, generator=random, dtype=torch.float64))
 
+    def rows(self, name: str, evaluate: Evaluate, count: int, random: torch.Generator) -> Columns:
+        """The residual of a condition at random points of its part; of an integral, at random places left free."""
+        condition, part = self.conditions[name], self.parts[name]
+        if isinstance(part, Quadrature):
+            unit = torch.rand(count if part.free else 1, len(part.free), generator=random, dtype=torch.float64)
+            return part.mean(condition.rows(evaluate, *part.nodes(unit)))
+        return condition.rows(evaluate, *self.samples(name, count, random))
+
     # --- what is read off -----------------------------------------------------------------------------------------
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> Part | Quadrature:
         condition = self.conditions[name]
         if not isinstance(condition, AnyCondition):
-            raise TypeError(f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic or Condition")
+            raise TypeError(
+                f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic, Integral or Condition"
+            )
         of = getattr(condition, "of", None)
         if of is not None and of not in self.unknowns:
             raise ValueError(f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
@@ -126,6 +130,9 @@ class Problem:
                     f"{self.domain} has no axis {condition.axis!r} to be periodic along; its axes that are intervals: {known}"
                 )
             return Part(self.domain, ((condition.axis, 0),))
+        if isinstance(condition, Integral):
+            with _about(f"condition {name!r}"):
+                return condition.region(self.domain)
         if isinstance(condition.on, Part):
             if (own := self.domain.own(condition.on)) is None:
                 raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
@@ -139,7 +146,7 @@ class Problem:
         condition = self.conditions[name]
         if isinstance(condition, Periodic):
             return condition.of_order(max(1, *(by_axis[condition.axis] for by_axis in self.orders.values())))
-        if not isinstance(condition, Condition) and condition.of is None:
+        if not isinstance(condition, Condition | Integral) and condition.of is None:
             return replace(condition, of=self.unknowns[0])
         return condition
 
@@ -221,9 +228,10 @@ class Problem:
         for axis, seam in seams.items():
             ends = [self._on_face((axis, side), random) for side in (0, 1)]
             for name, condition in self.conditions.items():
-                if isinstance(condition, Periodic | Condition):
+                part = self.parts[name]
+                if isinstance(condition, Periodic | Condition) or not isinstance(part, Part):
                     continue
-                sides = [side for side in (0, 1) if self.parts[name].contains(ends[side]).any()]
+                sides = [side for side in (0, 1) if part.contains(ends[side]).any()]
                 anchor = self.domain.dimension == len(sides) == 1 and isinstance(condition, Dirichlet) and condition.of in free
                 if sides and not anchor:
                     raise ValueError(
@@ -294,18 +302,20 @@ class Problem:
         """How many conditions of an unknown hold at each point."""
         cover = torch.zeros(len(points))
         for name, condition in self.conditions.items():
-            if not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
-                cover += self.parts[name].contains(points)
+            part = self.parts[name]
+            if isinstance(part, Part) and not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
+                cover += part.contains(points)
         return cover
 
     def _check_agreement(self, random: torch.Generator) -> None:
         """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
-        values = [(n, c) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
+        held = [(n, c, self.parts[n]) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
+        values = [(n, c, part) for n, c, part in held if isinstance(part, Part)]
         seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
-        for (first, one), (second, other), (seam, axis) in product(values, values, [("", None), *seams]):
+        for (first, one, part), (second, other, beside), (seam, axis) in product(values, values, [("", None), *seams]):
             if one.of != other.of:
                 continue
-            here, there = _meeting(self.parts[first], self.parts[second], axis, random)
+            here, there = _meeting(part, beside, axis, random)
             if not len(here):
                 continue
             a, b = (given(c.value, columns(at, self.domain.names)) for c, at in ((one, here), (other, there)))
@@ -329,11 +339,10 @@ class Problem:
             _check_column(f"exact solution {name!r}", column, len(points))
         for label, column in self.equations(unknowns, x).items():
             self._check_zero(f"equation {label!r}", column, self.sizes[label], unknowns)
-        for label, condition in self.conditions.items():
-            at, normals = self.samples(label, TRIALS, random)
-            if len(at):
-                with _about(f"condition {label!r} of the exact solution"):
-                    rows = condition.rows(exact, at, normals)
+        for label in self.conditions:
+            with _about(f"condition {label!r} of the exact solution"):
+                rows = self.rows(label, exact, TRIALS, random)
+            if len(rows):
                 self._check_zero(f"condition {label!r}", rows, self.sizes[label], unknowns)
 
     def _check_zero(self, what: str, column: Column, size: float, unknowns: dict[str, Column]) -> None:
@@ -388,7 +397,7 @@ def _about(what: str) -> Iterator[None]:
         raise kind(f"{what}: {error}") from error.__cause__ or error
 
 
-def _unknowns(residual: Callable, domain: Domain) -> tuple[str, ...]:
+def unknown_names(residual: Callable, domain: Domain) -> tuple[str, ...]:
     """The names before the coordinates in a residual's signature."""
     written = f"write def residual(u, {', '.join(domain.names)}), unknowns first, or def residual(u, **x)"
     try:
@@ -407,6 +416,19 @@ def _unknowns(residual: Callable, domain: Domain) -> tuple[str, ...]:
             f"residual takes ({', '.join(named)}), but the axes of {domain} are {', '.join(domain.names)}; {written}"
         )
     return tuple(positional[:first])
+
+
+def by_unknown(exact: Callable[..., Any], unknowns: Sequence[str], x: dict[str, Column]) -> dict[str, Column]:
+    """What an exact solution returns, as a dict of columns by unknown."""
+    found = called("the exact solution", exact, x)
+    named = found if isinstance(found, dict) else {unknowns[0]: found}
+    if set(named) != set(unknowns):
+        raise ValueError(
+            f"the exact solution gives {', '.join(map(str, named))}, but the unknowns are {', '.join(unknowns)}; "
+            "return a dict of a column for each"
+        )
+    like = next(iter(x.values()))
+    return {u: as_column(named[u], like, f"exact solution {u!r}") for u in unknowns}
 
 
 def _check_column(what: str, column: object, points: int) -> None:

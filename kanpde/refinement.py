@@ -36,7 +36,7 @@ class Adaptive:
     Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
 
-    grid: int = 256
+    grid: int = 512
     degree: int = 11
     rank: int = 64
     size: int = 3000

@@ -5,7 +5,7 @@ wave as long as the domain, and by the scale of the solution, so that blocks are
 size of what is wrong.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Annotated
@@ -14,18 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
-from kanpde.domains import Domain
+from kanpde.domains import TIME, Domain
 from kanpde.field import Field
 from kanpde.functions import Points, columns
 from kanpde.jacobians import Recorder, Tape, recorder
 from kanpde.networks import KAN, trainable
+from kanpde.quadrature import Quadrature
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 
 Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
 Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 
+# weighted columns, and what makes rows of those of their points: their means over the nodes of an integral
+Block = tuple[list[Column], Callable[[Tensor], Tensor]]
+
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
+BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 LEAST_ROWS = 256  # of a piece, whatever its memory
 
 
@@ -50,6 +55,11 @@ class _Recorded:
         return self.field(self.tape, **x), x
 
 
+def _each(rows: Tensor) -> Tensor:
+    """The rows of points that stand for themselves."""
+    return rows
+
+
 class Objective:
     """What an optimizer sees: the coefficients as one vector, r(θ) and J(θ) on the present batch, and fresh batches.
 
@@ -57,13 +67,15 @@ class Objective:
     ----------
     weights: by equation or condition name, a factor on its rows (default 1; weighted conditions 10, as an error on the
         boundary is not damped by an operator).
-    count: collocation points for the equations; each weighted condition gets its share by dimension.
+    count: collocation points for the equations; each weighted condition gets its share by dimension. An integral has fixed
+        nodes, and is one row whose derivatives are sums of those at the nodes.
     """
 
     def __init__(self, field: Field, sampler: Sampler, weights: Mapping[str, float], count: int, seed: int) -> None:
         self.field, self.problem = field, field.problem
         self.sampler, self.weights, self.count = sampler, weights, count
         self._seeds = torch.Generator().manual_seed(seed)
+        self.horizon = 1.0  # share of the time, from its start, that counts in full
         self.soft = tuple(name for name in self.problem.conditions if name not in field.hard)
         self.batch = self.fresh()
 
@@ -108,6 +120,9 @@ class Objective:
         return ceil(self.count / self.problem.domain.share)
 
     def _batch(self, sampler: Sampler, unit: Tensor, weights: Tensor) -> Batch:
+        if self.horizon < 1:
+            beyond = unit[:, [self.problem.domain.names.index(TIME)]] > self.horizon
+            weights = torch.where(beyond, BEYOND * weights, weights)
         points, kept = self.problem.domain.placed(unit)
         parts = {name: self._part_points(sampler, name) for name in self.soft}
         return Batch(points[kept], weights[kept], parts)
@@ -115,6 +130,8 @@ class Objective:
     def _part_points(self, sampler: Sampler, name: str) -> tuple[Points, Points]:
         """A condition's share of points; a predicate that drops most of them is met with more."""
         part = self.problem.parts[name]
+        if isinstance(part, Quadrature):
+            return part.nodes(self._places(sampler, len(part.free)))
         extent = sum(map(self.problem.domain.face_extent, part.faces))
         share = max(16, round(2 * extent * self.count ** (1 - 1 / self.problem.domain.dimension)))
         for factor in (1, 8, 64, 512):
@@ -123,6 +140,13 @@ class Objective:
                 break
         stride = max(1, len(points) // share)  # not the first ones: some samplers have an order
         return points[::stride], normals[::stride]
+
+    def _places(self, sampler: Sampler, dimension: int) -> Tensor:
+        """Values of the coordinates along which an integral is not taken: it holds at each."""
+        if dimension == 0:
+            return torch.zeros(1, 0, dtype=torch.float64)
+        count = max(16, round(self.count ** (dimension / self.problem.domain.dimension)))
+        return sampler.unit(count, dimension, self._seed())
 
     def _seed(self) -> int:
         return int(torch.randint(2**31, (1,), generator=self._seeds))
@@ -147,22 +171,25 @@ class Objective:
     def _factor(self, name: str, usual: float) -> float:
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
-    def blocks(self, tape: Recorder | None, rows: int) -> Iterator[list[Column]]:
-        """Weighted columns, at most `rows` points at a time."""
+    def blocks(self, tape: Recorder | None, rows: int) -> Iterator[Block]:
+        """Weighted columns, at most `rows` points or one integral at a time."""
         shares = (self.batch.weights / len(self.batch.interior)).sqrt()
         for points, share in zip(self.batch.interior.split(rows), shares.split(rows), strict=True):
-            yield [share * r for r in self._equation_columns(points, tape)]
+            yield [share * r for r in self._equation_columns(points, tape)], _each
         for name, (points, normals) in self.batch.parts.items():
-            for p, n in zip(points.split(rows), normals.split(rows), strict=True):
-                yield [r / sqrt(len(points)) for r in self._condition_columns(name, p, n, tape)]
+            part = self.problem.parts[name]
+            each, summary = (part.size, part.mean) if isinstance(part, Quadrature) else (1, _each)
+            several = each * max(1, rows // each)
+            for p, n in zip(points.split(several), normals.split(several), strict=True):
+                yield [r / sqrt(len(points) / each) for r in self._condition_columns(name, p, n, tape)], summary
 
     def residual(self) -> Residual:
         """r(θ), without its graph."""
         # a KAN with a tape shares what its derivatives have in common; other modules need no copies here
         tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
         found = []
-        for block in self.blocks(tape, 2**15):
-            found += [r.detach()[:, 0] for r in block]
+        for block, summary in self.blocks(tape, 2**15):
+            found += [summary(r.detach())[:, 0] for r in block]
             if tape is not None:
                 tape.clear()
         return torch.cat(found)
@@ -171,15 +198,15 @@ class Objective:
         """(J, r) in pieces of bounded memory, r in the last column."""
         tape = recorder(self.field.network)
         rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
-        for block in self.blocks(tape, rows):
-            found = [tape.linearized(r) for r in block]
+        for block, summary in self.blocks(tape, rows):
+            found = [summary(tape.linearized(r)) for r in block]
             yield found[0] if len(found) == 1 else torch.cat(found)  # a single equation, the common case, is not copied
             tape.clear()
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
         """½‖r‖² and its gradient by plain autograd, for residuals of any kind."""
         blocks = list(self.blocks(None, len(self.batch.interior)))
-        loss = 0.5 * torch.stack([r.square().sum() for block in blocks for r in block]).sum()
+        loss = 0.5 * torch.stack([summary(r).square().sum() for block, summary in blocks for r in block]).sum()
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         return loss.item(), torch.cat([g.flatten() for g in gradients])
 

@@ -1,10 +1,14 @@
 """Every example runs, with a small budget, and its claim holds."""
 
 import meshio
+import numpy as np
 
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
+from examples.kovasznay import main as kovasznay  # examples.kovasznay
+from examples.parametric import main as parametric  # examples.parametric
+from examples.pendulum import main as pendulum  # examples.pendulum
 from examples.poisson import main as poisson  # examples.poisson
 
 
@@ -34,3 +38,22 @@ def test_compare_mlp(tmp_path):
     assert len(solutions) == 5
     assert solutions["default: KAN of products, refined"].errors.relative_l2 < 1e-6
     assert (tmp_path / "compare_mlp.md").read_text().count("\n") == 7
+
+
+def test_kovasznay(tmp_path):
+    solution = kovasznay(max_seconds=4, folder=tmp_path)
+    assert min(s.residual for s in solution.history) < 1e-2
+    assert {"u", "v", "p", "u_gradient"} <= set(meshio.read(tmp_path / "kovasznay.vtu").point_data)
+    assert (tmp_path / "kovasznay.png").exists()
+
+
+def test_pendulum(tmp_path):
+    assert pendulum(folder=tmp_path).errors.relative_l2 < 1e-8
+    assert (tmp_path / "pendulum.png").exists()
+
+
+def test_parametric(tmp_path):
+    solution = parametric(max_seconds=4, folder=tmp_path)
+    x, kappa = np.linspace(0, 1, 20), 0.27
+    assert abs(solution(x=x, t=1.0, kappa=kappa) - np.exp(-kappa * np.pi**2) * np.sin(np.pi * x)).max() < 1e-4
+    assert (tmp_path / "parametric.png").exists()

@@ -37,8 +37,12 @@ from problems.disk import disk, heat_disk
 from problems.four_holes import four_holes
 from problems.heat import heat
 from problems.helmholtz import helmholtz
+from problems.lotka_volterra import lotka_volterra
+from problems.oscillator import oscillator
+from problems.pendulum import pendulum
 from problems.poisson import poisson, poisson_kan
 from problems.reaction_diffusion import reaction_diffusion
+from problems.transmission import transmission
 from problems.triangle import triangle
 from problems.wave import wave
 
@@ -109,6 +113,25 @@ def test_one_axis_takes_few_coefficients(factory, bound):
     solution = solve(factory())
     assert solution.errors.relative_l2 < bound
     assert solution.size < 100
+
+
+@pytest.mark.parametrize("factory", [lotka_volterra, oscillator, transmission])
+def test_lines_of_many_spans(factory):
+    assert solve(factory()).errors.relative_l2 < 1e-11
+
+
+def test_an_interrupt_on_the_march_keeps_the_best_iterate():
+    base, calls = pendulum(), []
+
+    def residual(u, t):
+        calls.append(0)
+        if len(calls) == 300:  # on 16 spans, the first that march
+            raise KeyboardInterrupt
+        return base.residual(u, t=t)
+
+    solution = solve(Problem(base.domain, residual, base.conditions, base.exact))
+    assert solution.status.startswith("stopped: interrupted")
+    assert [stage.grid for stage in solution.history] == [2, 4, 8, 16]
 
 
 def test_errors_are_those_of_the_exact_solution():

@@ -5,7 +5,8 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions domains shapes meshes conditions problem layers networks jacobians field sampling residuals "
+    "derivatives splines functions domains shapes meshes quadrature conditions problem manufactured layers networks jacobians "
+    "field sampling residuals "
     "optimizers refinement export plot solution solver cli"
 ).split()
 

@@ -48,6 +48,17 @@ GOALS = {
     "heat on a disk": Goal(FACTORIES["heat_disk"], 1e-10, 60, 2000),
     "Poisson in a ball": Goal(FACTORIES["ball"], 1e-10, 60, 2000),
     "Dirichlet, Neumann and Robin on a triangle": Goal(FACTORIES["triangle"], 1e-10, 60, 2000),
+    "Poisson, slopes alone": Goal(FACTORIES["neumann_poisson"], 1e-12, 60, 1500),
+    "Stokes": Goal(FACTORIES["stokes"], 1e-8, 120, 4000),
+    "Navier–Stokes, Kovasznay, Re 20": Goal(FACTORIES["kovasznay"], 1e-7, 120, 4000),
+    "Navier–Stokes, Kovasznay, Re 40": Goal(partial(FACTORIES["kovasznay"], reynolds=40.0), 1e-7, 120, 4000),
+    "Navier–Stokes, Taylor–Green": Goal(FACTORIES["taylor_green"], 1e-6, 240, 4000),
+    "elasticity": Goal(FACTORIES["elasticity"], 1e-10, 60, 4000),
+    "Schrödinger": Goal(FACTORIES["schrodinger"], 1e-10, 60, 4000),
+    "heat of any conductivity": Goal(FACTORIES["parametric_heat"], 1e-6, 120, 4000),
+    "pendulum": Goal(FACTORIES["pendulum"], 1e-8, 60, 2000),
+    "Lotka–Volterra": Goal(FACTORIES["lotka_volterra"], 1e-8, 60, 2000),
+    "stiff system": Goal(FACTORIES["stiff"], 1e-7, 60, 3000),
     "Poisson, multiscale": Goal(FACTORIES["poisson_multiscale"], 1e-6, 120, 4000),
 }
 
