@@ -168,15 +168,20 @@ def test_pieces_hold_whole_integrals(monkeypatch):
 # --- problems that integrals make well posed --------------------------------------------------------------------------
 
 
-WELL_POSED = {"zero": neumann_poisson, "three": lambda: neumann_poisson(3.0), "torus": periodic_poisson}
+WELL_POSED = {
+    "zero": (neumann_poisson, 1e-12),
+    "three": (lambda: neumann_poisson(3.0), 1e-12),
+    "torus": (periodic_poisson, 1e-9),  # 1e-14 a few seconds later
+}
 
 
 @pytest.mark.parametrize("case", WELL_POSED)
 def test_equations_that_leave_a_constant_free_are_solved_to_rounding(case):
+    factory, bound = WELL_POSED[case]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is free
-        solution = solve(WELL_POSED[case](), tol=1e-11)
-    assert solution.errors.relative_l2 < 1e-12
+        solution = solve(factory(), tol=10 * bound)
+    assert solution.errors.relative_l2 < bound
     assert "weighted: " in str(solution)
 
 
