@@ -3,6 +3,7 @@
 from kanpde.conditions import Condition, Dirichlet, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.domains import Box
+from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
@@ -23,6 +24,7 @@ __all__ = [
     "Adaptive",
     "Box",
     "ByDamping",
+    "CoefficientField",
     "Condition",
     "Dirichlet",
     "GaussLegendre",
@@ -33,6 +35,8 @@ __all__ = [
     "LevenbergMarquardt",
     "Neumann",
     "NormalEquations",
+    "Observations",
+    "Parameter",
     "Periodic",
     "Problem",
     "Product",

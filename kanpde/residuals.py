@@ -2,7 +2,8 @@
 
 Rows of a block (an equation, a weighted condition) with n points are divided by √n, by the size of its operator on a
 wave as long as the domain, and by the scale of the solution, so that blocks are comparable, and ‖r‖ is about the relative
-size of what is wrong.
+size of what is wrong. Misfits of observations are relative to the scale as well, with a weight w that is lowered where
+noise shows, so that parameters meet it and not a solution that violates its equations: it moves those by w² of its size.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from kanpde.derivatives import Column
 from kanpde.domains import Box, Points, columns
 from kanpde.field import Field
-from kanpde.jacobians import Recorder, Tape, recorder
+from kanpde.inverse import mean_sigma, misfit_factors
+from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, trainable
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 
@@ -24,8 +26,11 @@ Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
 Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 
+Tapes = Recorder | Recorders | None  # the network's alone, those of parameters too, or nothing to record
+
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
 LEAST_ROWS = 256  # of a piece, whatever its memory
+LEAST_MISFIT = 1e-3  # weight of observations that lets equations be constraints
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,16 @@ class Batch:
 
 
 class _Recorded:
-    """Unknowns at points, evaluated through a recorder."""
+    """Unknowns and parameters at points, evaluated through recorders."""
 
-    def __init__(self, field: Field, tape: Recorder | None) -> None:
+    def __init__(self, field: Field, tape: Tapes) -> None:
         self.box: Box = field.box
-        self.field, self.tape = field, tape
+        self.field = field
+        self.tape, self.others = (tape.network, tape.parameters) if isinstance(tape, Recorders) else (tape, None)
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
         x = columns(points, self.box.names)
-        return self.field(self.tape, **x), x
+        return self.field(self.tape, **x), self.field.known(x, self.others)
 
 
 class Objective:
@@ -70,7 +76,7 @@ class Objective:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        return trainable(self.field.network)
+        return [p for network in (self.field.network, *self.field.parameters.values()) for p in trainable(network)]
 
     @property
     def size(self) -> int:
@@ -126,19 +132,19 @@ class Objective:
 
     # --- residuals ------------------------------------------------------------------------------------------------
 
-    def _equation_columns(self, points: Points, tape: Recorder | None) -> list[Column]:
+    def _equation_columns(self, points: Points, tape: Tapes) -> list[Column]:
         unknowns, x = _Recorded(self.field, tape)(points)
         found = self.problem.equations(unknowns, x)
         return [self._factor(name, 1.0) * r for name, r in found.items()]
 
-    def _condition_columns(self, name: str, points: Points, normals: Points, tape: Recorder | None) -> list[Column]:
+    def _condition_columns(self, name: str, points: Points, normals: Points, tape: Tapes) -> list[Column]:
         rows = self.problem.conditions[name].rows(_Recorded(self.field, tape), points, normals)
         return [self._factor(name, 10.0) * r for r in rows.split(1, 1)]
 
     def _factor(self, name: str, usual: float) -> float:
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
-    def blocks(self, tape: Recorder | None, rows: int) -> Iterator[list[Column]]:
+    def blocks(self, tape: Tapes, rows: int) -> Iterator[list[Column]]:
         """Weighted columns, at most `rows` points at a time."""
         shares = (self.batch.weights / len(self.batch.interior)).sqrt()
         for points, share in zip(self.batch.interior.split(rows), shares.split(rows), strict=True):
@@ -146,6 +152,44 @@ class Objective:
         for name, (points, normals) in self.batch.parts.items():
             for p, n in zip(points.split(rows), normals.split(rows), strict=True):
                 yield [r / sqrt(len(points)) for r in self._condition_columns(name, p, n, tape)]
+        yield from self._misfits(tape, rows)
+
+    def _misfits(self, tape: Tapes, rows: int) -> Iterator[list[Column]]:
+        """Weighted misfits of the observations, the last rows of all."""
+        observations = self.problem.observations
+        for o, factors in zip(observations, misfit_factors(observations), strict=True):
+            assert o.of is not None
+            pieces = zip(o.at(self.field.box.names).split(rows), o.column.split(rows), factors.split(rows), strict=True)
+            for points, values, factor in pieces:
+                unknowns, _ = _Recorded(self.field, tape)(points)
+                yield [self.misfit_weight * factor * (unknowns[o.of] - values)]
+
+    @property
+    def misfit_weight(self) -> float:
+        """Rows of observations are misfits, multiplied by this over the square root of their number."""
+        # with all data at hand an equation is linear in a coefficient field: they lead further there
+        return self._factor("observations", 10.0 if any(p.axes for p in self.problem.parameters.values()) else 1.0)
+
+    def sees_noise(self, residual: float, before: float) -> bool:
+        """Whether misfits may count less than they do, as they stay although equations hold, or these stay as they were."""
+        if not self.observed or self.misfit_weight * self.field.scale <= 2 * LEAST_MISFIT:
+            return False
+        return residual < 0.3 * self.residual()[-self.observed :].norm().item() or residual > 0.5 * before
+
+    def tighten(self) -> None:
+        """Weigh observations less, a tenth of what they did."""
+        self.weights = {**self.weights, "observations": 0.1 * self.misfit_weight * self.field.scale}
+
+    @property
+    def observed(self) -> int:
+        """How many of the rows, the last ones, are misfits of observations."""
+        return sum(map(len, self.problem.observations))
+
+    @property
+    def noise(self) -> float | None:
+        """Root mean square of those rows if every value misses by its own sigma; None where that is not known."""
+        sigma = mean_sigma(self.problem.observations)
+        return None if sigma is None else self.misfit_weight * sigma / sqrt(self.observed)
 
     def residual(self) -> Residual:
         """r(θ), without its graph."""
@@ -160,7 +204,7 @@ class Objective:
 
     def linearized(self) -> Iterator[Rows]:
         """(J, r) in pieces of bounded memory, r in the last column."""
-        tape = recorder(self.field.network)
+        tape = Recorders(self.field.network, self.field.parameters)
         rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
         for block in self.blocks(tape, rows):
             found = [tape.linearized(r) for r in block]
@@ -178,7 +222,7 @@ class Objective:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""
         if not self._is_pointwise():
             return "the residual mixes points (a mean or an integral?)"
-        few = recorder(self.field.network)
+        few = Recorders(self.field.network, self.field.parameters)
         try:
             for r in self._equation_columns(self.batch.interior[:2], few):
                 few.linearized(r)

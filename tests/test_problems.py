@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kanpde import Problem
-from kanpde.domains import columns
+from kanpde.domains import Columns, columns
 from tests.catalogue import ROOT, factories
 
 FACTORIES = factories()
@@ -28,7 +28,7 @@ class Exact:
 
     def __call__(self, points):
         x = columns(points, self.box.names)
-        return self.problem.exact_columns(x), x
+        return self.problem.exact_columns(x), Columns(x, self.problem.exact_parameters(x) or {})
 
 
 @pytest.fixture(params=CASES, name="problem")

@@ -5,8 +5,8 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines domains conditions problem layers networks jacobians field sampling residuals optimizers refinement "
-    "export plot solution solver cli"
+    "derivatives splines domains conditions inverse problem layers networks jacobians field sampling residuals optimizers "
+    "refinement estimates export plot solution solver cli"
 ).split()
 
 
