@@ -5,6 +5,8 @@ import meshio
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
+from examples.inverse import ALPHA
+from examples.inverse import main as inverse  # examples.inverse
 from examples.poisson import main as poisson  # examples.poisson
 
 
@@ -34,3 +36,9 @@ def test_compare_mlp(tmp_path):
     assert len(solutions) == 5
     assert solutions["default: KAN of products, refined"].errors.relative_l2 < 1e-6
     assert (tmp_path / "compare_mlp.md").read_text().count("\n") == 7
+
+
+def test_inverse(tmp_path):
+    found = inverse(folder=tmp_path).parameters["alpha"]
+    assert abs(found.value - ALPHA) < 3 * found.standard_error < 0.02
+    assert (tmp_path / "inverse.png").exists()
