@@ -2,6 +2,7 @@
 
 from kanpde.conditions import Condition, Dirichlet, Integral, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
+from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
 from kanpde.networks import KAN, MLP
@@ -25,6 +26,7 @@ __all__ = [
     "Ball",
     "Box",
     "ByDamping",
+    "CoefficientField",
     "Condition",
     "Dirichlet",
     "Disk",
@@ -39,6 +41,8 @@ __all__ = [
     "LevenbergMarquardt",
     "Neumann",
     "NormalEquations",
+    "Observations",
+    "Parameter",
     "Periodic",
     "Polygon",
     "Problem",

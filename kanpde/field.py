@@ -11,7 +11,7 @@ Every lift is tried on its conditions: where data disagree, one of them is given
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from functools import reduce
 from math import log2
 from operator import add, itemgetter, mul
@@ -25,9 +25,11 @@ from torch import Tensor, nn
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain, Face, Part, UnitCube, is_end
-from kanpde.functions import Points, columns
+from kanpde.functions import Arguments, Points, columns
+from kanpde.inverse import CoefficientField, Parameter, Unknown, taken_by, within
 from kanpde.jacobians import Recorder
-from kanpde.networks import KAN
+from kanpde.layers import Product
+from kanpde.networks import KAN, Constant
 from kanpde.problem import Problem
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
@@ -146,12 +148,14 @@ class Field:
     network: (points, axes) → (points, unknowns), on coordinates scaled to [-1, 1].
     hard: build in the conditions that an ansatz can hold; the names of those are in `hard`.
 
+    `parameters` holds, for each parameter of the problem, the network that is trained for it.
     `scale`, a power of two, is the size that the data give the unknowns: what is built in, and what the equations leave
     of it. The network is multiplied by it, so that problems in any units train alike.
     """
 
     def __init__(self, problem: Problem, network: nn.Module, hard: bool = True) -> None:
         self.problem, self.network, self.is_hard = problem, network, hard
+        self.parameters = {name: _network_of(parameter) for name, parameter in problem.parameters.items()}
         self.box = problem.domain
         self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
         data = prescribed_data(problem) if hard else {}
@@ -203,18 +207,28 @@ class Field:
             if name not in self.hard and not isinstance(self.problem.conditions[name], Periodic):
                 rows = self.problem.conditions[name].rows(lift, *part.sample(_sites(part.dimension)))
                 sizes.append(rows.detach().square().mean().sqrt() / self.problem.sizes[name])
+        sizes += [o.column.square().mean().sqrt() for o in self.problem.observations]
         largest = max((size.item() for size in sizes if 0 < size < float("inf")), default=1.0)
         return 2.0 ** round(log2(largest))
 
     def with_network(self, network: nn.Module) -> "Field":
-        """The same ansatz around another network of the same kind."""
+        """The same ansatz around another network of the same kind, with parameters that start where these are."""
         field = copy(self)
-        field.network = network
+        field.network, field.parameters = network, deepcopy(self.parameters)
         return field
 
     def inputs(self, x: dict[str, Column]) -> Annotated[Tensor, "points axes"]:
         """The coordinates, scaled to [-1, 1]."""
         return (torch.cat([x[name] for name in self.box.names], 1) - self._center) / self._half
+
+    def known(self, x: dict[str, Column], recorders: Mapping[str, Recorder] | None = None) -> Arguments:
+        """The coordinates, and with them the parameters of the problem, for the functions that name them."""
+        found = {}
+        for name, parameter in self.problem.parameters.items():
+            own = self.inputs(x)[:, [self.box.names.index(axis) for axis in parameter.axes]]
+            raw = self.parameters[name](own) if recorders is None else recorders[name].evaluate(own)
+            found[name] = within(parameter, raw)
+        return Arguments(x, found)
 
     def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
         inputs = self.inputs(x)
@@ -232,6 +246,21 @@ class _Trial:
         x = columns(points, self.box.names)
         output = self.network(self.field.inputs(x))
         return {u: ansatz(output, x) for u, ansatz in self.field.ansatz.items()}, x
+
+
+def _network_of(parameter: Unknown) -> nn.Module:
+    """What is trained for a parameter: near zero at the start."""
+    if isinstance(parameter, Parameter):
+        return Constant()
+    return default_coefficient(parameter) if parameter.network is None else deepcopy(parameter.network)
+
+
+def default_coefficient(parameter: CoefficientField) -> KAN:
+    axes = len(parameter.axes)
+    network = KAN([axes, 1 if axes == 1 else Product(1, rank=4)], grid=4, degree=7)
+    with torch.no_grad():
+        network.layers[0].table.mul_(0.1 ** (1 / axes))  # not to zero, where products have no slope
+    return network
 
 
 def _nothing(inputs: Tensor) -> Column:
@@ -272,7 +301,7 @@ def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
     x = columns(domain.points(_sites(domain.dimension)), domain.names)
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
-        if not isinstance(condition, Dirichlet) or not isinstance(part, Part):
+        if not isinstance(condition, Dirichlet) or not isinstance(part, Part) or taken_by(condition, problem.parameters):
             continue
         if part.predicate is None and not any(map(is_end, part.faces)):
             known = all(domain.vanishing(face, x) is not None for face in part.faces)
@@ -303,7 +332,9 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, End, int, Pre
     found: dict[str, list[tuple[str, End, int, Prescribed]]] = {}
     for name, condition in problem.conditions.items():
         part = problem.parts[name]
-        if isinstance(part, Part) and part.predicate is None and not isinstance(condition, Periodic):
+        if not isinstance(part, Part) or taken_by(condition, problem.parameters):
+            continue  # what depends on parameters changes while they are found
+        if part.predicate is None and not isinstance(condition, Periodic):
             items = [_read(problem, condition, face) if is_end(face) else None for face in part.faces]
             if all(item is not None for item in items):
                 found[name] = [item for item in items if item is not None]

@@ -11,6 +11,14 @@ from kanpde.derivatives import Column
 Points = Annotated[Tensor, "points axes"]
 
 
+class Arguments(dict[str, Column]):
+    """Coordinates by axis name, and with them the `parameters` of a problem, for the functions that name them."""
+
+    def __init__(self, x: Mapping[str, Column], parameters: Mapping[str, Column]) -> None:
+        super().__init__(x)
+        self.parameters = parameters
+
+
 def columns(points: Points, names: tuple[str, ...]) -> dict[str, Column]:
     """The coordinates of points by axis name, as fresh columns that autograd follows."""
     return {name: points[:, [axis]].detach().requires_grad_() for axis, name in enumerate(names)}
@@ -31,8 +39,10 @@ def called(
     expected = ", ".join([*unknowns, *x])
     if not callable(function):
         raise TypeError(f"{what} is {function!r}; give a function of ({expected})")
+    parameters = x.parameters if isinstance(x, Arguments) else {}
+    taken = {n: p for n, p in parameters.items() if n in getattr(function, "keywords", ())}  # a problem has bound them
     try:
-        return function(*unknowns.values(), **x)
+        return function(*unknowns.values(), **x, **taken)
     except Exception as error:
         if (taken := _misfit(function, x, unknowns)) is not None:
             order = f"the unknowns {', '.join(unknowns)} first, then " if unknowns else ""

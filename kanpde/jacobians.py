@@ -3,6 +3,7 @@
 Points are independent, so that one backward pass of Σ_i r_i holds the derivatives of every row.
 """
 
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Annotated, Protocol
 
@@ -97,7 +98,7 @@ class Copies:
             gradients = torch.autograd.grad(
                 residual.sum(), list(copies.values()), retain_graph=True, allow_unused=True, materialize_grads=True
             )
-            rows = torch.cat([g.flatten(1) for g in gradients], 1)
+            rows = torch.cat([g.reshape(len(g), -1) for g in gradients], 1)
             total = rows if total is None else total + rows
         assert total is not None
         return torch.cat([total, residual.detach()], 1)
@@ -108,3 +109,25 @@ class Copies:
 
 def recorder(network: nn.Module) -> Recorder:
     return Tape(network) if isinstance(network, KAN) else Copies(network)
+
+
+class Recorders:
+    """Those of a network and of the parameters' networks, whose columns stand side by side, in this order."""
+
+    def __init__(self, network: nn.Module, parameters: Mapping[str, nn.Module]) -> None:
+        self.network = recorder(network)
+        self.parameters = {name: recorder(own) for name, own in parameters.items()}
+
+    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
+        rows = self.network.linearized(residual)
+        if not self.parameters:  # the common case is not copied
+            return rows
+        return torch.cat([rows[:, :-1], self.by_parameters(residual), rows[:, -1:]], 1)
+
+    def by_parameters(self, residual: Column) -> Annotated[Tensor, "points coefficients"]:
+        """The columns of the parameters alone, which have to be there."""
+        return torch.cat([own.linearized(residual)[:, :-1] for own in self.parameters.values()], 1)
+
+    def clear(self) -> None:
+        for own in (self.network, *self.parameters.values()):
+            own.clear()

@@ -178,6 +178,17 @@ class MLP(nn.Module):
         return self.stack(x)
 
 
+class Constant(nn.Module):
+    """A number, as a network of no inputs that starts at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def forward(self, x: Inputs) -> Annotated[Tensor, "points 1"]:
+        return self.value.expand(len(x), 1)
+
+
 def trainable(network: nn.Module) -> list[nn.Parameter]:
     """The parameters that are not frozen (`requires_grad_(False)`)."""
     return [p for p in network.parameters() if p.requires_grad]

@@ -15,7 +15,8 @@ from torch import Tensor
 from kanpde.conditions import AnyCondition, Columns, Condition, Dirichlet, Evaluate, Integral, Periodic, as_column, given
 from kanpde.derivatives import Column, MultiIndex, Probe
 from kanpde.domains import TIME, Domain, Face, Part, is_end
-from kanpde.functions import Points, called, columns
+from kanpde.functions import Arguments, Points, called, columns
+from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
 from kanpde.quadrature import Quadrature
 
 TRIALS = 64  # points at which a problem is tried when it is made
@@ -33,18 +34,25 @@ class Problem:
     residual: `residual(u, x=…, y=…)` returns a column that is zero at a solution, or a dict of named columns. The
         names before the coordinates are the unknowns; arguments with a default that are no axis keep it.
     conditions: by name; names appear in reports and messages.
-    exact: `exact(x=…, y=…)`, the solution if known: a column, or a dict of columns by unknown.
+    exact: `exact(x=…, y=…)`, the solution if known: a column, or a dict of columns by unknown. It is checked with the exact
+        values of the parameters, if they too are known.
+    parameters: by name, what is to be found along with the solution. The residual and the functions of conditions get
+        those that their signatures name, by keyword, as columns; exact solutions and predicates get none.
+    observations: measured values, which parameters need.
 
     Raises TypeError or ValueError, before any work, for: axes that the residual does not take, a boundary or initial
     state that nothing determines or that is determined twice, different values where two faces meet, results that are
     not finite or have the wrong shape, and an exact solution that does not satisfy an equation or a condition. Warns of
-    an unknown that is determined only up to a constant.
+    an unknown that is determined only up to a constant. Where there are observations, which may stand in for boundary data
+    that nobody has, a boundary or initial state that nothing else determines is no error, but a warning.
     """
 
     domain: Domain
     residual: Callable[..., Tensor | dict[str, Tensor]]
     conditions: Mapping[str, AnyCondition]
     exact: Callable[..., Tensor | dict[str, Tensor]] | None = None
+    parameters: Mapping[str, Unknown] = field(default_factory=dict)
+    observations: Sequence[Observations] = ()
     unknowns: tuple[str, ...] = field(init=False)
     parts: Mapping[str, Part | Quadrature] = field(init=False, repr=False)
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
@@ -59,8 +67,12 @@ class Problem:
             raise TypeError(f"domain is {self.domain!r}; give a domain, such as Box(x=(0, 1), y=(0, 1)) or Disk(x=0, y=0)")
         if not isinstance(self.conditions, Mapping):
             raise TypeError(f'conditions are {self.conditions!r}; give a dict of them by name, as in {{"walls": Dirichlet(…)}}')
+        set_("parameters", self._checked_parameters())
+        set_("residual", bound(self.residual, self.parameters))
+        set_("conditions", {name: bound_condition(c, self.parameters) for name, c in self.conditions.items()})
         set_("unknowns", unknown_names(self.residual, self.domain))
         set_("parts", {name: self._part(name) for name in self.conditions})
+        set_("observations", self._completed_observations())
         random = torch.Generator().manual_seed(0)
         trials = ceil(TRIALS / self.domain.share)
         points = self.domain.points(torch.rand(trials, self.domain.dimension, generator=random, dtype=torch.float64))
@@ -71,13 +83,19 @@ class Problem:
         operators = equations | self._condition_operators(random)
         # the rows of a periodic condition come in units of values
         sizes = {n: self._size(operators[n]) if n in operators else 1.0 for n in (*equations, *self.conditions)}
-        set_("sizes", sizes)
+        set_("sizes", sizes | ({"observations": 1.0} if self.observations else {}))
         self._check_seams(self._free(equations.values()), random)
-        self._check_cover(random)
+        try:
+            self._check_cover(random)
+        except ValueError as error:
+            if not self.observations:
+                raise
+            warnings.warn(f"observations alone have to make up for this: {error}", stacklevel=3)
         self._check_agreement(random)
         if self.exact is not None:
             self._check_exact(points, random)
-        if free := self._free(operators.values()):
+        observed = {o.of for o in self.observations}
+        if free := [u for u in self._free(operators.values()) if u not in observed]:
             warnings.warn(
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
                 "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
@@ -97,6 +115,17 @@ class Problem:
         assert self.exact is not None
         return by_unknown(self.exact, self.unknowns, x)
 
+    def exact_parameters(self, x: dict[str, Column]) -> dict[str, Column] | None:
+        """The exact parameters by name; None where one of them is not known."""
+        like, found = next(iter(x.values())), {}
+        for name, parameter in self.parameters.items():
+            if parameter.exact is None:
+                return None
+            what, own = f"exact {name!r}", {axis: x[axis] for axis in parameter.axes}
+            exact = called(what, parameter.exact, own) if isinstance(parameter, CoefficientField) else parameter.exact
+            found[name] = as_column(exact, like, what)
+        return found
+
     def samples(self, name: str, count: int, random: torch.Generator) -> tuple[Points, Points]:
         """Random points of a condition's part, and normals."""
         part = self.parts[name]
@@ -109,6 +138,68 @@ class Problem:
             unit = torch.rand(count if part.free else 1, len(part.free), generator=random, dtype=torch.float64)
             return part.mean(condition.rows(evaluate, *part.nodes(unit)))
         return condition.rows(evaluate, *self.samples(name, count, random))
+
+    # --- parameters and observations ------------------------------------------------------------------------------
+
+    def _checked_parameters(self) -> dict[str, Unknown]:
+        if not isinstance(self.parameters, Mapping):
+            raise TypeError(
+                f'parameters={self.parameters!r}; give a dict by name, as in {{"alpha": Parameter(0.1, bounds=(0, 1))}}'
+            )
+        for name, parameter in self.parameters.items():
+            if not isinstance(parameter, Unknown):
+                raise TypeError(f"parameter {name!r} is {parameter!r}; give a Parameter(start) or a CoefficientField(axes)")
+        if self.parameters and not callable(self.residual):
+            raise TypeError(f"residual is {self.residual!r}, but must be a function of the unknowns, axes and parameters")
+        first = next(iter(inspect.signature(self.residual).parameters), None) if self.parameters else None
+        functions = [bound(self.residual, self.parameters)]
+        functions += [bound_condition(c, self.parameters) for c in self.conditions.values()]
+        for name, parameter in self.parameters.items():
+            if name in self.domain.axes or name == first:
+                kind = "an axis of the domain" if name in self.domain.axes else "an unknown, the residual's first argument"
+                raise ValueError(f"parameter {name!r} has the name of {kind}; give it another")
+            if strange := [axis for axis in parameter.axes if axis not in self.domain.axes]:
+                raise ValueError(
+                    f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(self.domain.names)}"
+                )
+            if not any(name in taken_by(function, self.parameters) for function in functions):
+                raise ValueError(
+                    f"parameter {name!r} is taken by no function; name it in the residual's signature, as in "
+                    f"def residual(u, {', '.join(self.domain.names)}, {name}), or in that of a condition's function"
+                )
+        return dict(self.parameters)
+
+    def _completed_observations(self) -> tuple[Observations, ...]:
+        """The observations with their points as an array in the order of the axes, and the unknown that they are of."""
+        if not isinstance(self.observations, Sequence) or not all(isinstance(o, Observations) for o in self.observations):
+            raise TypeError(f"observations={self.observations!r}; give a list, as in [Observations(points, values)]")
+        count, numbers = sum(map(len, self.observations)), [n for n, p in self.parameters.items() if isinstance(p, Parameter)]
+        if self.parameters and count < max(1, len(numbers)):
+            raise ValueError(
+                f"{count} observations cannot determine {len(self.parameters)} parameters, {', '.join(self.parameters)}; "
+                "give observations=[Observations(points, values)], more of them than parameters, or fix the parameters"
+            )
+        if len({o.deviations is None for o in self.observations}) > 1:
+            raise ValueError("some observations have a sigma and some have none; give it for all of them, or for none")
+        if self.observations and "observations" in self.conditions:
+            raise ValueError("a condition has the name 'observations', under which the measured values go; give it another")
+        return tuple(self._completed_set(f"observations[{i}]", o) for i, o in enumerate(self.observations))
+
+    def _completed_set(self, what: str, observations: Observations) -> Observations:
+        of = observations.of
+        if of is None and len(self.unknowns) > 1:
+            raise ValueError(f"{what} does not say of which unknown: add of= one of {self.unknowns}")
+        if of is not None and of not in self.unknowns:
+            raise ValueError(f"{what} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
+        with _about(what):
+            points = observations.at(self.domain.names)
+        outside = ~self.domain.contains(points)
+        if outside.any():
+            raise ValueError(
+                f"{what}: {int(outside.sum())} of {len(points)} points lie outside of {self.domain}, the first at "
+                f"{self._place(points[outside][0])}; leave them out, or enlarge the domain"
+            )
+        return replace(observations, points=points, of=next(iter(self.unknowns)) if of is None else of)
 
     # --- what is read off -----------------------------------------------------------------------------------------
 
@@ -313,7 +404,7 @@ class Problem:
         values = [(n, c, part) for n, c, part in held if isinstance(part, Part)]
         seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
         for (first, one, part), (second, other, beside), (seam, axis) in product(values, values, [("", None), *seams]):
-            if one.of != other.of:
+            if one.of != other.of or taken_by(one, self.parameters) or taken_by(other, self.parameters):
                 continue
             here, there = _meeting(part, beside, axis, random)
             if not len(here):
@@ -333,10 +424,12 @@ class Problem:
         return ", ".join(f"{name}={value:g}" for name, value in zip(self.domain.names, point.tolist(), strict=True))
 
     def _check_exact(self, points: Points, random: torch.Generator) -> None:
-        exact = _Evaluation(self.domain, self.exact_columns)
+        exact = _Evaluation(self.domain, self.exact_columns, self.exact_parameters)
         unknowns, x = exact(points)
         for name, column in unknowns.items():
             _check_column(f"exact solution {name!r}", column, len(points))
+        if self.exact_parameters(x) is None:
+            return  # what the equations make of it depends on those
         for label, column in self.equations(unknowns, x).items():
             self._check_zero(f"equation {label!r}", column, self.sizes[label], unknowns)
         for label in self.conditions:
@@ -358,12 +451,17 @@ class Problem:
 class _Evaluation:
     """Functions of the coordinates where a condition expects a network."""
 
-    def __init__(self, box: Domain, unknowns: Callable[[dict[str, Column]], dict[str, Column]]) -> None:
-        self.box, self.unknowns = box, unknowns
+    def __init__(
+        self,
+        box: Domain,
+        unknowns: Callable[[dict[str, Column]], dict[str, Column]],
+        parameters: Callable[[dict[str, Column]], dict[str, Column] | None] = lambda _: None,
+    ) -> None:
+        self.box, self.unknowns, self.parameters = box, unknowns, parameters
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
         x = columns(points, self.box.names)
-        return self.unknowns(x), x
+        return self.unknowns(x), Arguments(x, self.parameters(x) or {})
 
 
 class _FreeUnknowns:
@@ -414,6 +512,11 @@ def unknown_names(residual: Callable, domain: Domain) -> tuple[str, ...]:
     if strange or first == 0 or (missing and not open_ended):
         raise TypeError(
             f"residual takes ({', '.join(named)}), but the axes of {domain} are {', '.join(domain.names)}; {written}"
+            + (
+                f'; what is to be found is listed by parameters={{"{strange[0]}": Parameter(start)}}'
+                if strange and first
+                else ""
+            )
         )
     return tuple(positional[:first])
 

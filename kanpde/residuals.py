@@ -2,7 +2,8 @@
 
 Rows of a block (an equation, a weighted condition) with n points are divided by √n, by the size of its operator on a
 wave as long as the domain, and by the scale of the solution, so that blocks are comparable, and ‖r‖ is about the relative
-size of what is wrong.
+size of what is wrong. Misfits of observations are relative to the scale as well, with a weight w that is lowered where
+noise shows, so that parameters meet it and not a solution that violates its equations: it moves those by w² of its size.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,8 @@ from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain
 from kanpde.field import Field
 from kanpde.functions import Points, columns
-from kanpde.jacobians import Recorder, Tape, recorder
+from kanpde.inverse import mean_sigma, misfit_factors
+from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, trainable
 from kanpde.quadrature import Quadrature
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
@@ -26,12 +28,14 @@ Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
 Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 
+Tapes = Recorder | Recorders | None  # the network's alone, those of parameters too, or nothing to record
 # weighted columns, and what makes rows of those of their points: their means over the nodes of an integral
 Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
 BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 LEAST_ROWS = 256  # of a piece, whatever its memory
+LEAST_MISFIT = 1e-3  # weight of observations that lets equations be constraints
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,16 @@ class Batch:
 
 
 class _Recorded:
-    """Unknowns at points, evaluated through a recorder."""
+    """Unknowns and parameters at points, evaluated through recorders."""
 
-    def __init__(self, field: Field, tape: Recorder | None) -> None:
+    def __init__(self, field: Field, tape: Tapes) -> None:
         self.box: Domain = field.box
-        self.field, self.tape = field, tape
+        self.field = field
+        self.tape, self.others = (tape.network, tape.parameters) if isinstance(tape, Recorders) else (tape, None)
 
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
         x = columns(points, self.box.names)
-        return self.field(self.tape, **x), x
+        return self.field(self.tape, **x), self.field.known(x, self.others)
 
 
 def _each(rows: Tensor) -> Tensor:
@@ -83,7 +88,7 @@ class Objective:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        return trainable(self.field.network)
+        return [p for network in (self.field.network, *self.field.parameters.values()) for p in trainable(network)]
 
     @property
     def size(self) -> int:
@@ -159,19 +164,19 @@ class Objective:
 
     # --- residuals ------------------------------------------------------------------------------------------------
 
-    def _equation_columns(self, points: Points, tape: Recorder | None) -> list[Column]:
+    def _equation_columns(self, points: Points, tape: Tapes) -> list[Column]:
         unknowns, x = _Recorded(self.field, tape)(points)
         found = self.problem.equations(unknowns, x)
         return [self._factor(name, 1.0) * r for name, r in found.items()]
 
-    def _condition_columns(self, name: str, points: Points, normals: Points, tape: Recorder | None) -> list[Column]:
+    def _condition_columns(self, name: str, points: Points, normals: Points, tape: Tapes) -> list[Column]:
         rows = self.problem.conditions[name].rows(_Recorded(self.field, tape), points, normals)
         return [self._factor(name, 10.0) * r for r in rows.split(1, 1)]
 
     def _factor(self, name: str, usual: float) -> float:
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
-    def blocks(self, tape: Recorder | None, rows: int) -> Iterator[Block]:
+    def blocks(self, tape: Tapes, rows: int) -> Iterator[Block]:
         """Weighted columns, at most `rows` points or one integral at a time."""
         shares = (self.batch.weights / len(self.batch.interior)).sqrt()
         for points, share in zip(self.batch.interior.split(rows), shares.split(rows), strict=True):
@@ -182,6 +187,44 @@ class Objective:
             several = each * max(1, rows // each)
             for p, n in zip(points.split(several), normals.split(several), strict=True):
                 yield [r / sqrt(len(points) / each) for r in self._condition_columns(name, p, n, tape)], summary
+        yield from self._misfits(tape, rows)
+
+    def _misfits(self, tape: Tapes, rows: int) -> Iterator[Block]:
+        """Weighted misfits of the observations, the last rows of all."""
+        observations = self.problem.observations
+        for o, factors in zip(observations, misfit_factors(observations), strict=True):
+            assert o.of is not None
+            pieces = zip(o.at(self.field.box.names).split(rows), o.column.split(rows), factors.split(rows), strict=True)
+            for points, values, factor in pieces:
+                unknowns, _ = _Recorded(self.field, tape)(points)
+                yield [self.misfit_weight * factor * (unknowns[o.of] - values)], _each
+
+    @property
+    def misfit_weight(self) -> float:
+        """Rows of observations are misfits, multiplied by this over the square root of their number."""
+        # with all data at hand an equation is linear in a coefficient field: they lead further there
+        return self._factor("observations", 10.0 if any(p.axes for p in self.problem.parameters.values()) else 1.0)
+
+    def sees_noise(self, residual: float, before: float) -> bool:
+        """Whether misfits may count less than they do, as they stay although equations hold, or these stay as they were."""
+        if not self.observed or self.misfit_weight * self.field.scale <= 2 * LEAST_MISFIT:
+            return False
+        return residual < 0.3 * self.residual()[-self.observed :].norm().item() or residual > 0.5 * before
+
+    def tighten(self) -> None:
+        """Weigh observations less, a tenth of what they did."""
+        self.weights = {**self.weights, "observations": 0.1 * self.misfit_weight * self.field.scale}
+
+    @property
+    def observed(self) -> int:
+        """How many of the rows, the last ones, are misfits of observations."""
+        return sum(map(len, self.problem.observations))
+
+    @property
+    def noise(self) -> float | None:
+        """Root mean square of those rows if every value misses by its own sigma; None where that is not known."""
+        sigma = mean_sigma(self.problem.observations)
+        return None if sigma is None else self.misfit_weight * sigma / sqrt(self.observed)
 
     def residual(self) -> Residual:
         """r(θ), without its graph."""
@@ -196,7 +239,7 @@ class Objective:
 
     def linearized(self) -> Iterator[Rows]:
         """(J, r) in pieces of bounded memory, r in the last column."""
-        tape = recorder(self.field.network)
+        tape = Recorders(self.field.network, self.field.parameters)
         rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
         for block, summary in self.blocks(tape, rows):
             found = [summary(tape.linearized(r)) for r in block]
@@ -214,7 +257,7 @@ class Objective:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""
         if not self._is_pointwise():
             return "the residual mixes points (a mean or an integral?)"
-        few = recorder(self.field.network)
+        few = Recorders(self.field.network, self.field.parameters)
         try:
             for r in self._equation_columns(self.batch.interior[:2], few):
                 few.linearized(r)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from kanpde.derivatives import Column, grad
 from kanpde.domains import TIME, Domain, UnitCube
+from kanpde.estimates import FieldEstimate, Inference, estimates
 from kanpde.export import MESH_SUFFIXES, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
 from kanpde.functions import Points, columns
@@ -30,6 +31,7 @@ from kanpde.sampling import Sobol
 from kanpde.shapes import Box
 
 CHUNK = 2**14  # points evaluated at a time
+INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
 FORMAT = 1  # of saved files: raise it when what `save` writes changes
 PICTURED_TIMES = 5
 
@@ -77,8 +79,8 @@ class Solution:
     differentiate `solution.field`, whose coordinates are columns, instead.
     """
 
-    def __init__(self, field: Field, history: tuple[Stage, ...], status: str) -> None:
-        self.field, self.history, self.status = field, history, status
+    def __init__(self, field: Field, history: tuple[Stage, ...], status: str, inference: Inference | None = None) -> None:
+        self.field, self.history, self.status, self.inference = field, history, status, inference
         self.problem = field.problem
 
     @property
@@ -90,6 +92,14 @@ class Solution:
     def size(self) -> int:
         """Number of trainable coefficients, of any network."""
         return sum(p.numel() for p in trainable(self.model))
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """What was to be found, by name: an `Estimate` with `value` and `standard_error` of each parameter, a `FieldEstimate`,
+
+        which is a function of its axes, of each coefficient field.
+        """
+        return estimates(self.field, self.inference.root if self.inference is not None and self.inference.fits else None)
 
     @cached_property
     def errors(self) -> Errors | None:
@@ -127,7 +137,14 @@ class Solution:
         soft = [name for name in self.problem.conditions if name not in self.field.hard]
         kinds = [f"exact by construction: {', '.join(hard)}"] * bool(hard)
         kinds += [f"weighted: {', '.join(soft)}"] * bool(soft)
-        return "\n".join([*lines, *(["conditions " + "; ".join(kinds)] if kinds else []), self.status])
+        lines += ["conditions " + "; ".join(kinds)] if kinds else []
+        for name, found in self.parameters.items():
+            lines.append(
+                f"{name}({', '.join(found.axes)}) {found}" if isinstance(found, FieldEstimate) else f"{name} = {found}"
+            )
+        if self.inference is not None:
+            lines.append(f"{self.inference.observed} observations, root mean square misfit {self.inference.misfit:.2g}")
+        return "\n".join([*lines, self.status])
 
     def __repr__(self) -> str:
         return f"Solution({type(self.model).__name__} of {self.size} coefficients, {self.status!r})"
@@ -178,7 +195,9 @@ class Solution:
         unknowns = {name: found[name] for name in self.problem.unknowns}
         axes = [column for name, column in x.items() if name != TIME] or list(x.values())
         found |= {f"{name}_gradient": torch.cat(grad(u, *axes), 1) for name, u in unknowns.items()}
-        equations = self.problem.equations(unknowns, x)
+        known = self.field.known(x)
+        found |= {n: known.parameters[n] for n, p in self.problem.parameters.items() if p.axes}
+        equations = self.problem.equations(unknowns, known)
         return found | {"residual" if len(equations) == 1 else f"residual_{n}": r for n, r in equations.items()}
 
     def _arrays(self, make: Make, points: Points) -> dict[str, NDArray[np.float64]]:
@@ -248,8 +267,13 @@ class Solution:
             "hard": self.field.is_hard,
             "history": [asdict(stage) for stage in self.history],
             "status": self.status,
+            "inference": self.inference and {**vars(self.inference), "root": None},
         }
         arrays = {name: value.numpy(force=True) for name, value in self.model.state_dict().items()}
+        for name, network in self.field.parameters.items():
+            arrays |= {f"{INVERSE}{name}/{key}": value.numpy(force=True) for key, value in network.state_dict().items()}
+        if self.inference is not None:
+            arrays[f"{INVERSE}root"] = self.inference.root.numpy()
         with whole_file(path, (".npz",)) as temporary, open(temporary, "wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -269,6 +293,7 @@ class Solution:
                 f"{path} holds {', '.join(header['unknowns'])} on axes {axes}, but the problem has "
                 f"{', '.join(problem.unknowns)} on {problem.domain}; load it with the problem that it was saved from"
             )
+        inverse = {name.removeprefix(INVERSE): arrays.pop(name) for name in list(arrays) if name.startswith(INVERSE)}
         network = model or _network(header["network"], arrays)
         try:
             network.load_state_dict(arrays)
@@ -278,6 +303,8 @@ class Solution:
                 f"shape as model= ({str(error).splitlines()[-1].strip()})"
             ) from None
         field = Field(problem, network, header["hard"])
+        inference = Inference(**header["inference"] | {"root": inverse.pop("root")}) if header.get("inference") else None
+        _load_parameters(field, inverse, path)
         saved, found = header["evidence"], _evidence(field)
         if different := [name for name in saved | found if not _alike(saved.get(name), found.get(name))]:
             raise ValueError(
@@ -287,7 +314,18 @@ class Solution:
         history = tuple(
             Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None}) for stage in header["history"]
         )
-        return Solution(field, history, header["status"])
+        return Solution(field, history, header["status"], inference)
+
+
+def _load_parameters(field: Field, arrays: Mapping[str, Tensor], path: str | Path) -> None:
+    for name, network in field.parameters.items():
+        own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items() if key.startswith(f"{name}/")}
+        try:
+            network.load_state_dict(own)
+        except RuntimeError:
+            raise ValueError(
+                f"{path} holds no parameter {name!r}, or one of another network; load it with its own problem"
+            ) from None
 
 
 def _numbers(axis: str, given: Any) -> Tensor:
@@ -396,7 +434,9 @@ def _evidence(field: Field) -> dict[str, list[float]]:
     for name, condition in problem.conditions.items():
         at, normals = problem.parts[name].sample(unit)
         found[f"condition {name!r}"] = condition.rows(known, at, normals) if len(at) else at
-    found |= {f"unknown {name!r}": u for name, u in field(**columns(points, problem.domain.names)).items()}
+    x = columns(points, problem.domain.names)
+    found |= {f"unknown {name!r}": u for name, u in field(**x).items()}
+    found |= {f"observations of {o.of!r}": o.column[:8] for o in problem.observations}
     return {name: rows.detach().flatten().tolist() for name, rows in found.items()}
 
 

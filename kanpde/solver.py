@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from kanpde.conditions import Periodic
 from kanpde.domains import TIME
+from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
 from kanpde.field import Field
 from kanpde.layers import Product
@@ -92,6 +93,7 @@ def solve(
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
     trained: list[Trained] = []
+    fits: list[tuple[Field, Inference | None]] = []
     status = None
     with _shown(progress, budget) as show:
         while status is None:
@@ -102,18 +104,22 @@ def solve(
             grid = field.network.grid if isinstance(field.network, KAN) else 0
             if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
                 march(objective, optimizer, grid, budget)
-            run = (_warm(optimizer) if history else optimizer).begin(objective)
-            steps, residual = train(run, objective, goal, budget, partial(show, history, field))
+            started = _warm(optimizer) if history else optimizer
+            before = history[-1].residual if history else inf
+            steps, residual = fit(started, objective, before, goal, budget, partial(show, history, field))
+            weights = objective.weights
             history.append(_stage(field, history, steps, residual, budget.used))
             trained.append(Trained(field.network, residual))
+            fits.append((field, _inferred(objective, budget)))
             best = min(trained, key=lambda t: t.residual)
+            fitted, inference = fits[trained.index(best)]
             if checkpoint is not None:
                 unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
-                Solution(field.with_network(best.network), tuple(history), unfinished).save(checkpoint)
+                Solution(fitted, tuple(history), unfinished, inference).save(checkpoint)
             finer = None if budget.spent else refine.refined(trained)
-            status = _verdict(problem, history, best, finer, tol, budget)
-            field = field.with_network(best.network if finer is None or status else finer)
-    return Solution(field, tuple(history), status)
+            status = _verdict(problem, history, best, inference, finer, tol, budget)
+            field = fitted if finer is None or status else field.with_network(finer)
+    return Solution(field, tuple(history), status, inference)
 
 
 class Budget:
@@ -141,7 +147,11 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
     periodic = [box.names.index(c.axis) for c in problem.conditions.values() if hard and isinstance(c, Periodic)]
     unknowns = len(problem.unknowns)
     nodes = [box.dimension, Product(unknowns, rank=8) if box.dimension > 1 else unknowns]
-    return KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
+    network = KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
+    if problem.parameters:  # what is found at a rough start is hard to mend
+        for p in network.parameters():
+            p.data *= 0.01 ** (1 / box.dimension)
+    return network
 
 
 def approach(objective: Objective) -> None:
@@ -171,6 +181,29 @@ def march(objective: Objective, optimizer: Optimizer, spans: int, budget: Budget
     except FAILURES:  # which training meets again, and tells of
         objective.coefficients = before
     objective.horizon = 1.0
+
+
+def fit(
+    optimizer: Optimizer,
+    objective: Objective,
+    before: float,
+    goal: float,
+    budget: Budget,
+    report: Callable[[int, float], None],
+) -> tuple[int, float]:
+    """Train; where noise then shows, weigh observations less and train on. It shows in misfits that stay although equations
+
+    hold, or in equations that hold no better than `before`, by which a coarser network failed them.
+
+    Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
+    equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
+    """
+    steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
+    while not budget.spent and objective.sees_noise(residual, before):
+        objective.tighten()
+        more, residual = train(_warm(optimizer).begin(objective), objective, goal, budget, report)
+        steps += more
+    return steps, residual
 
 
 def train(
@@ -209,11 +242,13 @@ def train(
     measured = {}
     for name, coefficients in {"last": last, "kept": kept}.items():
         objective.coefficients = coefficients
-        found = objective.residual().norm().item()
-        measured[name] = found if isfinite(found) else inf
+        rows = objective.residual()
+        # what is reported leaves out the misfits of observations: noise is not what a network has to learn
+        found = [rows.norm().item(), rows[: len(rows) - objective.observed].norm().item()]
+        measured[name] = found if isfinite(found[0]) else [inf, inf]
     if measured["last"] <= measured["kept"]:
         objective.coefficients = last
-    return len(seen), min(measured.values())
+    return len(seen), min(measured.values())[1]
 
 
 def _count(field: Field) -> int:
@@ -233,13 +268,26 @@ def _stage(field: Field, history: list[Stage], steps: int, residual: float, seco
     return replace(stage, order=observed_order(history[-1] if history else None, stage))
 
 
+def _inferred(objective: Objective, budget: Budget) -> Inference | None:
+    """Not of problems that observe nothing, nor of what failed, nor where rows have no Jacobian of their own."""
+    if not objective.observed or budget.end is not None or objective.obstacle() is not None:
+        return None
+    return inferred(objective)
+
+
 def _warm(optimizer: Optimizer) -> Optimizer:
     """After a refinement the network is near a solution: start with little damping."""
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
 
 
 def _verdict(
-    problem: Problem, history: list[Stage], best: Trained, finer: nn.Module | None, tol: float | None, budget: Budget
+    problem: Problem,
+    history: list[Stage],
+    best: Trained,
+    inference: Inference | None,
+    finer: nn.Module | None,
+    tol: float | None,
+    budget: Budget,
 ) -> str | None:
     """Why to stop, and what to try; None to go on."""
     residual = best.residual
@@ -252,6 +300,10 @@ def _verdict(
     if residual < 2 * rounding(problem.order) or (residual < 10 * rounding(problem.order) and not gained):
         return f"converged: residual {residual:.1e} is at the level of rounding"
     so_far = f"at residual {residual:.1e}" + ("" if tol is None else f" above tol={tol:g}")
+    if inference is not None and not inference.fits:
+        so_far += f", where values miss by {inference.misfit:.2g} and not by sigma: start parameters elsewhere, or bound them"
+    if inference is not None and inference.is_settled(residual):
+        return f"converged: residual {residual:.1e} is far below the noise of the observations"
     if budget.end is not None:
         return f"{budget.end} {so_far}; go on with solve(problem, solution.model)"
     if budget.spent:

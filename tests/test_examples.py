@@ -6,6 +6,8 @@ import numpy as np
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
+from examples.inverse import ALPHA
+from examples.inverse import main as inverse  # examples.inverse
 from examples.kovasznay import main as kovasznay  # examples.kovasznay
 from examples.parametric import main as parametric  # examples.parametric
 from examples.pendulum import main as pendulum  # examples.pendulum
@@ -57,3 +59,9 @@ def test_parametric(tmp_path):
     x, kappa = np.linspace(0, 1, 20), 0.27
     assert abs(solution(x=x, t=1.0, kappa=kappa) - np.exp(-kappa * np.pi**2) * np.sin(np.pi * x)).max() < 1e-4
     assert (tmp_path / "parametric.png").exists()
+
+
+def test_inverse(tmp_path):
+    found = inverse(folder=tmp_path).parameters["alpha"]
+    assert abs(found.value - ALPHA) < 3 * found.standard_error < 0.02
+    assert (tmp_path / "inverse.png").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kanpde import Problem
-from kanpde.functions import columns
+from kanpde.functions import Arguments, columns
 from tests.catalogue import ROOT, factories
 
 FACTORIES = factories()
@@ -28,7 +28,7 @@ class Exact:
 
     def __call__(self, points):
         x = columns(points, self.box.names)
-        return self.problem.exact_columns(x), x
+        return self.problem.exact_columns(x), Arguments(x, self.problem.exact_parameters(x) or {})
 
 
 REFERENCES = {"four_holes"}  # without an exact solution: compared with others in tests/benchmarks
