@@ -36,7 +36,7 @@ def test_custom_pde(tmp_path):
 
 
 def test_compare_mlp(tmp_path):
-    solutions = compare_mlp(max_seconds=2, folder=tmp_path)
+    solutions = compare_mlp(max_seconds=3, folder=tmp_path)
     assert len(solutions) == 5
     assert solutions["default: KAN of products, refined"].errors.relative_l2 < 1e-6
     assert (tmp_path / "compare_mlp.md").read_text().count("\n") == 7
