@@ -153,7 +153,7 @@ def _lines(axis_name: str, x: Axis, fields: Mapping[str, Grid]) -> Figure:
         panel.set_xlabel(axis_name)
         panel.margins(x=0)
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)  # where no line is
     return figure
 
 
