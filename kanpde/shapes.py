@@ -1,6 +1,7 @@
 """Shapes: boxes, disks, ellipses, balls, polygons."""
 
 from collections.abc import Hashable, Sequence
+from functools import cached_property
 from math import pi, prod
 from typing import Annotated
 
@@ -185,9 +186,10 @@ class _Round(Domain):
 
     def face_measure(self, face: Face) -> float:  # noqa: ARG002
         if self.dimension == 2:
-            return self._arc()[-1].item()
+            return self._arc[-1].item()
         return 4 * pi * self.radii[0].item() ** 2
 
+    @cached_property  # asked for at every step, by each sample
     def _arc(self) -> Annotated[Tensor, "angles"]:
         """The length of the rim up to each of many angles."""
         angles = torch.linspace(0, 2 * pi, 4097, dtype=torch.float64)
@@ -199,7 +201,7 @@ class _Round(Domain):
 
     def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:  # noqa: ARG002
         if self.dimension == 2:
-            arc = self._arc().numpy()
+            arc = self._arc.numpy()
             angles = torch.from_numpy(np.interp(unit[:, 0].numpy() * arc[-1], arc, np.linspace(0, 2 * pi, len(arc))))
             sphere = torch.stack([torch.cos(angles), torch.sin(angles)], 1)
         else:
