@@ -1,6 +1,6 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
-from kanpde.conditions import Condition, Dirichlet, Integral, Neumann, Periodic, Robin
+from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
@@ -36,6 +36,7 @@ __all__ = [
     "Grids",
     "Halton",
     "Integral",
+    "Interface",
     "Interval",
     "LatinHypercube",
     "LevenbergMarquardt",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kanpde.derivatives import Column, diff
 from kanpde.domains import TIME, Domain, Part, is_end
-from kanpde.functions import Points, called
+from kanpde.functions import Points, called, columns
 from kanpde.quadrature import Quadrature
 from kanpde.shapes import Box
 
@@ -138,6 +138,44 @@ class Periodic:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """Where two materials meet: u₊ − u₋ = jump, k₊ ∂u₊/∂n − k₋ ∂u₋/∂n = flux, with − inside, + outside, n outward.
+
+    `on` is the boundary, or a part of it, of the domain that one of the materials fills, of which the problem's domain holds
+    both sides: `Interface(inside=100.0, outside=1.0, on=disk.boundary())` joins k = 100 in the disk to k = 1 around it. All
+    of these are numbers or functions of the coordinates. Unknowns are smooth within each material alone.
+    """
+
+    on: Part
+    inside: Value = 1.0
+    outside: Value = 1.0
+    jump: Value = 0.0
+    flux: Value = 0.0
+    of: str | None = None
+
+    STEP = 1e-7  # to either side, relative to the domain's size
+
+    def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Columns:
+        """Fluxes count relative to that of a wave of the domain's length L: they are divided by k π/L.
+
+        Either side is seen from a step away, and continued back to first order, which leaves 1e-14.
+        """
+        size = (evaluate.box.high - evaluate.box.low).max().item()
+        values, fluxes, scale = [], [], 0.0
+        for side, coefficient in ((-1, self.inside), (1, self.outside)):
+            step = side * self.STEP * size
+            unknowns, x = evaluate(points + step * normals)
+            u, k = chosen(unknowns, self.of), given(coefficient, x, "the coefficient")
+            slope = normal_derivative(u, x, normals)
+            values.append(u - step * slope)
+            fluxes.append(k * slope - step * normal_derivative(k * slope, x, normals))
+            scale = scale + k.detach().abs() * pi / size
+        x = columns(points, evaluate.box.names)
+        jump, flux = given(self.jump, x, "the jump"), given(self.flux, x, "the flux")
+        return torch.cat([values[1] - values[0] - jump, (fluxes[1] - fluxes[0] - flux) / scale], 1)
+
+
+@dataclass(frozen=True)
 class Integral:
     """∫ integrand = value, over the domain or faces of it: `Integral(lambda u, v, p, x, y: p)` is a pressure of mean zero.
 
@@ -202,4 +240,5 @@ def normal_derivative(u: Column, x: dict[str, Column], normals: Points) -> Colum
     return total
 
 
-AnyCondition = Condition | Dirichlet | Neumann | Robin | Periodic | Integral
+AnyCondition = Condition | Dirichlet | Neumann | Robin | Periodic | Interface | Integral
+BoundaryCondition = Condition | Dirichlet | Neumann | Robin

@@ -6,19 +6,21 @@ of smooth faces; what they are called is the domain's own affair, but the two ac
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from numbers import Real
 from typing import Annotated, TypeGuard
 
 import numpy as np
+import shapely
 import torch
 from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.functions import Points, called, columns
+from kanpde.outlines import Corner, Outline, both, either
 
 UnitCube = Annotated[Tensor, "points dimension"]
 
@@ -26,6 +28,7 @@ TIME = "t"  # the axis of this name is time: its first face carries initial valu
 SLACK = 1e-9  # a point this near to the boundary, relative to the domain's size, lies on it
 
 Face = Hashable
+Factor = Callable[[dict[str, Column]], Column]
 Kept = Annotated[Tensor, "points"]  # truth values
 
 
@@ -129,8 +132,28 @@ class Domain(ABC):
         """Which points lie on a face."""
 
     @abstractmethod
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
-        """A smooth function, positive inside, that vanishes on the face to first order; None where none is known."""
+    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        """Functions, smooth and positive inside, of which one vanishes on each of the faces to first order.
+
+        None where none are known.
+        """
+
+    def inside(self, faces: Sequence[Face]) -> Factor | None:
+        """A function that is positive inside and zero on the faces, and negative beyond them; None where none is known."""
+        return reduce(partial(_joined, both), found) if (found := self.factors(faces)) else None
+
+    @property
+    def outline(self) -> Outline | None:
+        """Of a domain in the plane whose faces are straight."""
+        return None
+
+    def corners(self) -> list[Corner]:
+        return [] if self.outline is None else self.outline.corners((self.names[0], self.names[1]))
+
+    def exposed(self, faces: Sequence[Face]) -> list[Face]:
+        """Those of the faces that belong to the boundary, if only in part."""
+        unit = torch.from_numpy(qmc.Sobol(self.dimension - 1, rng=np.random.default_rng(0)).random_base2(9))
+        return [face for face in faces if self.on_face(face, unit)[1].any()]
 
     def boundary(self, *axes: str) -> "Part":
         """The faces across the named axes; without names all walls, which where there is time are those of space."""
@@ -324,6 +347,35 @@ class _Pair(Domain):
         domain, inner, _ = self._operand(face)
         return domain.touches(inner, points) & self._exposed(face, points)
 
+    def _of(self, number: int, faces: Sequence[Face]) -> list[Face]:
+        """Those of the faces that are one operand's, by its own names."""
+        return [face.face for face in faces if isinstance(face, Side) and face.number == number]
+
+    def _all_of(self, number: int, faces: Sequence[Face]) -> list[Face] | None:
+        """Those if all of that operand that is exposed is among them."""
+        needed = self._of(number, self.exposed(self.faces))
+        return needed if set(needed) <= set(self._of(number, faces)) else None
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        one, other = (domain.outline for domain in self.pair)
+        if one is None or other is None:
+            return None
+        shape = self._combined(one.shape, other.shape).simplify(1e-12 * one.scale)
+        return Outline(shape) if isinstance(shape, shapely.Polygon) and shape.is_valid and not shape.is_empty else None
+
+    @abstractmethod
+    def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry: ...
+
+    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        """Of the edges of the outline, if it has straight faces, all of which are given; else by what the two have."""
+        if self.outline is not None and set(self.exposed(self.faces)) <= set(faces):
+            return [on_plane(f, self.names) for f in self.outline.factors(range(len(self.outline.edges)))]
+        return self._joined_factors(faces)
+
+    @abstractmethod
+    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None: ...
+
     def _exposed(self, face: Face, points: Points) -> Kept:
         """Where a face of one of the two bounds the whole: one side of it lies inside, the other does not."""
         step = 1e-6 * (self.high - self.low).max() * self.normals(face, points)
@@ -350,9 +402,12 @@ class Intersection(_Pair):
     def contains(self, points: Points, slack: float = SLACK) -> Kept:
         return self.pair[0].contains(points, slack) & self.pair[1].contains(points, slack)
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
-        domain, inner, _ = self._operand(face)
-        return domain.vanishing(inner, x)
+    def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
+        return one & other
+
+    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        one, other = (domain.factors(self._of(n, faces)) for n, domain in enumerate(self.pair))
+        return None if one is None or other is None else one + other
 
 
 class Difference(_Pair):
@@ -367,11 +422,16 @@ class Difference(_Pair):
     def contains(self, points: Points, slack: float = SLACK) -> Kept:
         return self.pair[0].contains(points, slack) & ~self.pair[1].contains(points, -slack)
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
-        domain, inner, sign = self._operand(face)
-        # beyond one of several faces of a hole its function has both signs
-        found = domain.vanishing(inner, x) if sign > 0 or len(domain.faces) == 1 else None
-        return None if found is None else sign * found
+    def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
+        return one - other
+
+    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        outer = self.pair[0].factors(self._of(0, faces))
+        if outer is None or not self._of(1, faces):
+            return outer
+        # beyond one of several faces of a hole its function has both signs: it takes all of them
+        inner = self.pair[1].inside(needed) if (needed := self._all_of(1, faces)) else None
+        return None if inner is None else [*outer, partial(_negative, inner)]
 
 
 class Union(_Pair):
@@ -400,9 +460,18 @@ class Union(_Pair):
     def contains(self, points: Points, slack: float = SLACK) -> Kept:
         return self.pair[0].contains(points, slack) | self.pair[1].contains(points, slack)
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> None:  # noqa: ARG002
-        """None: the functions of one domain's faces vanish inside of the other too."""
-        return
+    def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
+        return one | other
+
+    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        """Of all faces or none: the functions of one domain's faces vanish inside of the other too."""
+        if not faces:
+            return []
+        needed = [self._all_of(number, faces) for number in (0, 1)]
+        parts = [domain.inside(own) for domain, own in zip(self.pair, needed, strict=True) if own]
+        if not all(needed) or None in parts:
+            return None
+        return [reduce(partial(_joined, either), parts)]
 
 
 class CartesianProduct(Domain):
@@ -486,9 +555,17 @@ class CartesianProduct(Domain):
         number, inner = self._factor(face)
         return self.pair[number].touches(inner, self._split(points)[number])
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
-        number, inner = self._factor(face)
-        return self.pair[number].vanishing(inner, {n: x[n] for n in self.pair[number].names})
+    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+        found: list[Factor] = []
+        for number, domain in enumerate(self.pair):
+            own = domain.factors([inner for of, inner in map(self._factor, faces) if of == number])
+            if own is None:
+                return None
+            found += [partial(_of_these, factor, domain.names) for factor in own]
+        return found
+
+    def corners(self) -> list[Corner]:
+        return [corner for domain in self.pair for corner in domain.corners()]
 
     def without_time(self) -> Domain:
         factors = [domain.without_time() for domain in self.pair if domain.names != (TIME,)]
@@ -514,6 +591,23 @@ class CartesianProduct(Domain):
         faces = {first: inner, second: outer}
         sides = [d.on_face(faces[n], u[:, 1:]) for n, (d, u) in enumerate(zip(self.pair, self._split(unit), strict=True))]
         return torch.cat([points for points, _ in sides], 1)[sides[0][1] & sides[1][1]]
+
+
+def on_plane(function: Callable[[Column, Column], Column], names: tuple[str, ...]) -> Factor:
+    """A function of two columns, as one of coordinates by name."""
+    return lambda x: function(x[names[0]], x[names[1]])
+
+
+def _of_these(factor: Factor, names: tuple[str, ...], x: dict[str, Column]) -> Column:
+    return factor({name: x[name] for name in names})
+
+
+def _joined(join: Callable[[Column, Column], Column], one: Factor, other: Factor) -> Factor:
+    return lambda x: join(one(x), other(x))
+
+
+def _negative(factor: Factor, x: dict[str, Column]) -> Column:
+    return -factor(x)
 
 
 def _of_some(predicate: Callable[..., Column], names: tuple[str, ...], **x: Column) -> Column:

@@ -23,8 +23,9 @@ from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
+from kanpde.corners import Singular, singular_functions
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
-from kanpde.domains import Domain, Face, Part, UnitCube, is_end
+from kanpde.domains import Domain, Face, Factor, Part, UnitCube, is_end
 from kanpde.functions import Arguments, Points, columns
 from kanpde.inverse import CoefficientField, Parameter, Unknown, taken_by, within
 from kanpde.jacobians import Recorder
@@ -40,22 +41,28 @@ class Walls:
     """D and G of values that are prescribed on faces that are not across an interval: `groups` of faces with one value."""
 
     def __init__(self, domain: Domain, groups: Sequence[tuple[tuple[Face, ...], Prescribed]]) -> None:
-        self.domain, self.groups = domain, groups
-        self.sizes = [1.0] * len(groups)
-        x = columns(domain.points(_sites(domain.dimension)), domain.names)
-        self.sizes = [factor.abs().max().item() for factor in self.factors(x)]
+        self.groups = groups
+        self._functions = [domain.factors(faces) or [] for faces, _ in groups]
+        self._sites = columns(domain.points(_sites(domain.dimension)), domain.names)
+        self._sizes = [1.0] * len(groups)
+        self._sizes = [factor.abs().max().item() for factor in self.factors(self._sites)]
 
     def factors(self, x: dict[str, Column]) -> list[Column]:
         """For each group a smooth function, positive inside and at most about one, that vanishes on its faces."""
-        found = []
-        for (faces, _), size in zip(self.groups, self.sizes, strict=True):
-            factor = torch.full_like(next(iter(x.values())), 1 / size)
-            for face in faces:
-                vanishing = self.domain.vanishing(face, x)
-                assert vanishing is not None
-                factor = factor * vanishing
-            found.append(factor)
-        return found
+        one = torch.ones_like(next(iter(x.values())))
+        return [
+            reduce(mul, [f(x) for f in functions], one / size)
+            for functions, size in zip(self._functions, self._sizes, strict=True)
+        ]
+
+    def weight(self, singular: Singular) -> Factor:
+        """A singular function, times what vanishes on the faces that it does not: of size one."""
+        place = {n: column[:1] for n, column in self._sites.items()}
+        place |= {n: torch.tensor([[at]]).double() for n, at in zip(singular.corner.names, singular.corner.place, strict=True)}
+        every = [] if singular.windowed else [f for functions in self._functions for f in functions]
+        parts = [singular, *(f for f in every if f(place).abs().item() > 1e-9)]
+        size = _product(parts, self._sites).abs().max()
+        return lambda x: _product(parts, x) / size
 
     def lift(self, x: dict[str, Column]) -> Column:
         """The values, each weighted by what vanishes on all other groups: Σ gᵢ wᵢ / Σ wᵢ, wᵢ = Π_{j≠i} Dⱼ."""
@@ -67,11 +74,23 @@ class Walls:
         return sum_of(w * v for w, v in zip(weights, values, strict=True)) / sum_of(weights)
 
 
-class Ansatz:
-    """u = G + D · N for one unknown: `data[end]` lists the value and derivatives along the axis prescribed there."""
+def _product(functions: Sequence[Factor], x: dict[str, Column]) -> Column:
+    return reduce(mul, [f(x) for f in functions])
 
-    def __init__(self, problem: Problem, data: Mapping[End, list[Prescribed]], walls: Walls) -> None:
+
+class Ansatz:
+    """u = G + D (N₀ + …) for one unknown: `data[end]` lists the value and derivatives along the axis prescribed there.
+
+    At the corners of polygons Σ Dₖ sₖ Nₖ is added: a network for each singular function sₖ, which vanishes on some of the
+    walls already.
+    """
+
+    def __init__(
+        self, problem: Problem, data: Mapping[End, list[Prescribed]], walls: Walls, singular: Sequence[Singular]
+    ) -> None:
         self.box, self.walls = problem.domain, walls
+        self.singular = [walls.weight(s) for s in singular]
+        self.pieces = 1 + len(singular)  # outputs of the network that it takes
         by_axis: dict[str, tuple[list[Prescribed], list[Prescribed]]] = {}
         for (axis, side), prescribed in data.items():
             by_axis.setdefault(axis, ([], []))[side].extend(prescribed)
@@ -80,18 +99,19 @@ class Ansatz:
         every = [*data.values(), [value for _, value in walls.groups]]
         self.lifts = any(value is not zero for prescribed in every for value in prescribed)
 
-    def __call__(self, network: Column, x: dict[str, Column]) -> Column:
-        if not self.axes and not self.walls.groups:
-            return network
-        distance = reduce(mul, self.walls.factors(x), torch.ones_like(network))
+    def __call__(self, outputs: Annotated[Tensor, "points pieces"], x: dict[str, Column]) -> Column:
+        first = outputs[:, :1]
+        total = reduce(mul, self.walls.factors(x), first)
+        if self.singular:
+            total = total + sum_of(w(x) * n for w, n in zip(self.singular, outputs[:, 1:].split(1, 1), strict=True))
         for axis, (low, high, _) in self.axes.items():
             s = self._unit(x[axis], axis)
             scale = 4.0 if low and high else 1.0
-            distance = distance * (scale * s) ** len(low) * (1 - s) ** len(high)
+            total = total * (scale * s) ** len(low) * (1 - s) ** len(high)
         if not self.lifts:
-            return distance * network
+            return total
         with torch.enable_grad():  # the lift takes derivatives, whoever evaluates it
-            return distance * network + self._lift(x, list(self.axes))
+            return total + self._lift(x, list(self.axes))
 
     def _unit(self, column: Column, axis: str) -> Column:
         low, high = self.box.axes[axis]
@@ -140,12 +160,21 @@ def zero(x: dict[str, Column]) -> Column:
     return torch.zeros_like(next(iter(x.values())))
 
 
+def outputs(problem: Problem) -> tuple[int, int]:
+    """How many outputs a network has for a problem: for each unknown in each material, without and with singular functions."""
+    plain = len(problem.unknowns)
+    extra = sum(len(singular_functions(problem, unknown)) for unknown in problem.unknowns)
+    materials = len(problem.materials) + 1
+    return materials * plain, materials * (plain + extra)
+
+
 class Field:
     """The unknowns on the domain: `field(x=…, t=…)` gives a dict of columns.
 
     Parameters
     ----------
-    network: (points, axes) → (points, unknowns), on coordinates scaled to [-1, 1].
+    network: (points, axes) → (points, outputs), on coordinates scaled to [-1, 1]; the outputs are those of the first
+        material, then those of the next: for each unknown one, and more if there is one for each singular function.
     hard: build in the conditions that an ansatz can hold; the names of those are in `hard`.
 
     `parameters` holds, for each parameter of the problem, the network that is trained for it.
@@ -158,6 +187,8 @@ class Field:
         self.parameters = {name: _network_of(parameter) for name, parameter in problem.parameters.items()}
         self.box = problem.domain
         self._center, self._half = (self.box.low + self.box.high) / 2, (self.box.high - self.box.low) / 2
+        found = network(torch.zeros(1, self.box.dimension, dtype=torch.float64)).shape[1]
+        singular = {u: singular_functions(problem, u) for u in problem.unknowns} if found > outputs(problem)[0] else {}
         data = prescribed_data(problem) if hard else {}
         walls = prescribed_walls(problem) if hard else {}
         wraps = network.periodic if isinstance(network, KAN) else ()
@@ -166,7 +197,7 @@ class Field:
         ]
         while True:
             self.hard = (*data, *walls, *periodic)
-            self.ansatz = {unknown: _ansatz(problem, unknown, data, walls) for unknown in problem.unknowns}
+            self.ansatz = {u: _ansatz(problem, u, data, walls, singular.get(u, [])) for u in problem.unknowns}
             broken = self._broken()
             if broken is None or not (data or walls):
                 break
@@ -233,7 +264,12 @@ class Field:
     def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
         inputs = self.inputs(x)
         outputs = self.scale * (self.network(inputs) if recorder is None else recorder.evaluate(inputs))
-        return {u: self.ansatz[u](outputs[:, [i]], x) for i, u in enumerate(self.problem.unknowns)}
+        if self.problem.materials:
+            each = outputs.unflatten(1, (len(self.problem.materials) + 1, -1))
+            own = self.problem.material(torch.cat([x[name].detach() for name in self.box.names], 1))
+            outputs = each.gather(1, own[:, None, None].expand(-1, 1, each.shape[2]))[:, 0]
+        pieces = outputs.split([ansatz.pieces for ansatz in self.ansatz.values()], 1)
+        return {u: ansatz(own, x) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
 
 
 class _Trial:
@@ -245,7 +281,7 @@ class _Trial:
     def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
         x = columns(points, self.box.names)
         output = self.network(self.field.inputs(x))
-        return {u: ansatz(output, x) for u, ansatz in self.field.ansatz.items()}, x
+        return {u: ansatz(output.expand(-1, ansatz.pieces), x) for u, ansatz in self.field.ansatz.items()}, x
 
 
 def _network_of(parameter: Unknown) -> nn.Module:
@@ -274,7 +310,11 @@ def _sites(dimension: int) -> UnitCube:
 
 
 def _ansatz(
-    problem: Problem, unknown: str, data: Mapping[str, list[tuple[str, End, int, Prescribed]]], walls: Mapping[str, Dirichlet]
+    problem: Problem,
+    unknown: str,
+    data: Mapping[str, list[tuple[str, End, int, Prescribed]]],
+    walls: Mapping[str, Dirichlet],
+    singular: Sequence[Singular],
 ) -> Ansatz:
     """What all conditions together prescribe of one unknown."""
     faces: dict[End, list[tuple[int, Prescribed]]] = {}
@@ -288,7 +328,7 @@ def _ansatz(
         if condition.of == unknown:
             before, _ = groups.get(condition.value, ((), zero))
             groups[condition.value] = (*before, *problem.parts[name].faces), _prescribed(condition.value)
-    return Ansatz(problem, ends, Walls(problem.domain, list(groups.values())))
+    return Ansatz(problem, ends, Walls(problem.domain, list(groups.values())), singular)
 
 
 def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
@@ -303,8 +343,9 @@ def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
         part = problem.parts[name]
         if not isinstance(condition, Dirichlet) or not isinstance(part, Part) or taken_by(condition, problem.parameters):
             continue
-        if part.predicate is None and not any(map(is_end, part.faces)):
-            known = all(domain.vanishing(face, x) is not None for face in part.faces)
+        if part.predicate is None and not all(map(is_end, part.faces)):
+            factors = domain.factors(part.faces)
+            known = factors is not None and all((f(x) > -1e-9).all() for f in factors)
             if known and torch.isfinite(given(condition.value, x)).all():
                 found[name] = condition
     extent = {name: sum(map(domain.face_measure, problem.parts[name].faces)) for name in found}

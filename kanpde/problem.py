@@ -12,9 +12,21 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from kanpde.conditions import AnyCondition, Columns, Condition, Dirichlet, Evaluate, Integral, Periodic, as_column, given
+from kanpde.conditions import (
+    AnyCondition,
+    BoundaryCondition,
+    Columns,
+    Condition,
+    Dirichlet,
+    Evaluate,
+    Integral,
+    Interface,
+    Periodic,
+    as_column,
+    given,
+)
 from kanpde.derivatives import Column, MultiIndex, Probe
-from kanpde.domains import TIME, Domain, Face, Part, is_end
+from kanpde.domains import SLACK, TIME, Domain, Face, Part, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
 from kanpde.quadrature import Quadrature
@@ -55,6 +67,7 @@ class Problem:
     observations: Sequence[Observations] = ()
     unknowns: tuple[str, ...] = field(init=False)
     parts: Mapping[str, Part | Quadrature] = field(init=False, repr=False)
+    materials: Sequence[Domain] = field(init=False, repr=False)  # those that interfaces bound; what is left is one more
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
@@ -72,6 +85,8 @@ class Problem:
         set_("conditions", {name: bound_condition(c, self.parameters) for name, c in self.conditions.items()})
         set_("unknowns", unknown_names(self.residual, self.domain))
         set_("parts", {name: self._part(name) for name in self.conditions})
+        interfaces = [part for name, part in self.parts.items() if isinstance(self.conditions[name], Interface)]
+        set_("materials", tuple(dict.fromkeys(part.domain for part in interfaces if isinstance(part, Part))))
         set_("observations", self._completed_observations())
         random = torch.Generator().manual_seed(0)
         trials = ceil(TRIALS / self.domain.share)
@@ -124,6 +139,13 @@ class Problem:
             what, own = f"exact {name!r}", {axis: x[axis] for axis in parameter.axes}
             exact = called(what, parameter.exact, own) if isinstance(parameter, CoefficientField) else parameter.exact
             found[name] = as_column(exact, like, what)
+        return found
+
+    def material(self, points: Points) -> Annotated[Tensor, "points"]:
+        """The number of the material that each point lies in: the first of those that hold it."""
+        found = torch.full((len(points),), len(self.materials))
+        for number, domain in reversed([*enumerate(self.materials)]):
+            found[domain.contains(points)] = number
         return found
 
     def samples(self, name: str, count: int, random: torch.Generator) -> tuple[Points, Points]:
@@ -207,7 +229,8 @@ class Problem:
         condition = self.conditions[name]
         if not isinstance(condition, AnyCondition):
             raise TypeError(
-                f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic, Integral or Condition"
+                f"condition {name!r} is {condition!r}; give a Dirichlet, Neumann, Robin, Periodic, Interface, Integral or "
+                "Condition"
             )
         of = getattr(condition, "of", None)
         if of is not None and of not in self.unknowns:
@@ -224,6 +247,8 @@ class Problem:
         if isinstance(condition, Integral):
             with _about(f"condition {name!r}"):
                 return condition.region(self.domain)
+        if isinstance(condition, Interface):
+            return self._interface(f"condition {name!r}", condition)
         if isinstance(condition.on, Part):
             if (own := self.domain.own(condition.on)) is None:
                 raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
@@ -231,6 +256,27 @@ class Problem:
         if callable(condition.on):
             return Part(self.domain, self.domain.faces).where(condition.on)
         raise TypeError(f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…) or a predicate")
+
+    def _interface(self, what: str, condition: Interface) -> Part:
+        part = condition.on
+        if not isinstance(part, Part):
+            raise TypeError(f"{what} lies on {part!r}; give the boundary of one of the materials, as in on=disk.boundary()")
+        if part.domain.names != self.domain.names:
+            raise ValueError(
+                f"{what} lies on {part} with the axes {', '.join(part.domain.names)}, but the domain has "
+                f"{', '.join(self.domain.names)}; give a part of the boundary of a domain with the same ones in the same "
+                "order, as (disk * Box(t=(0, 1))).boundary('x', 'y') where there is time"
+            )
+        points, normals = part.sample(torch.rand(TRIALS, part.dimension, generator=torch.Generator().manual_seed(0)).double())
+        step = Interface.STEP * (self.domain.high - self.domain.low).max().item() * normals
+        sides = self.domain.contains(points - step, -SLACK) & self.domain.contains(points + step, -SLACK)
+        if not sides.all() or not len(points):
+            at = f", at {self._place(points[~sides][0])}" if len(points) else ""
+            raise ValueError(
+                f"{what} lies on {part}, which has not both of its sides in {self.domain}{at}; an interface runs between "
+                "two materials: take the faces inside of the domain, or a part of them by where(…)"
+            )
+        return part
 
     def _completed(self, name: str) -> AnyCondition:
         """The condition with what it leaves to its problem: the only unknown, or how many derivatives are periodic."""
@@ -269,10 +315,10 @@ class Problem:
         return operators
 
     def _condition_operators(self, random: torch.Generator) -> dict[str, Operator]:
-        """Those of all conditions but the periodic ones, which compare values instead of taking them."""
+        """Those of all conditions but those at seams and interfaces, which compare values instead of taking them."""
         operators = {}
         for name, condition in self.conditions.items():
-            if isinstance(condition, Periodic):
+            if isinstance(condition, Periodic | Interface):
                 continue
             what = f"condition {name!r}"
             evaluate = _Evaluation(self.domain, free := _FreeUnknowns(self.unknowns, random))
@@ -320,7 +366,7 @@ class Problem:
             ends = [self._on_face((axis, side), random) for side in (0, 1)]
             for name, condition in self.conditions.items():
                 part = self.parts[name]
-                if isinstance(condition, Periodic | Condition) or not isinstance(part, Part):
+                if isinstance(condition, Periodic | Interface | Condition) or not isinstance(part, Part):
                     continue
                 sides = [side for side in (0, 1) if part.contains(ends[side]).any()]
                 anchor = self.domain.dimension == len(sides) == 1 and isinstance(condition, Dirichlet) and condition.of in free
@@ -394,7 +440,8 @@ class Problem:
         cover = torch.zeros(len(points))
         for name, condition in self.conditions.items():
             part = self.parts[name]
-            if isinstance(part, Part) and not isinstance(condition, Periodic) and getattr(condition, "of", unknown) == unknown:
+            held = isinstance(condition, BoundaryCondition) and getattr(condition, "of", unknown) == unknown
+            if held and isinstance(part, Part):
                 cover += part.contains(points)
         return cover
 

@@ -137,7 +137,7 @@ class Objective:
         part = self.problem.parts[name]
         if isinstance(part, Quadrature):
             return part.nodes(self._places(sampler, len(part.free)))
-        extent = sum(map(self.problem.domain.face_extent, part.faces))
+        extent = sum(map(part.domain.face_extent, part.faces))
         share = max(16, round(2 * extent * self.count ** (1 - 1 / self.problem.domain.dimension)))
         for factor in (1, 8, 64, 512):
             points, normals = part.sample(sampler.unit(factor * share, part.dimension, self._seed()))

@@ -1,7 +1,7 @@
 """Shapes: boxes, disks, ellipses, balls, polygons."""
 
 from collections.abc import Hashable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import pi, prod
 from typing import Annotated
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column
-from kanpde.domains import SLACK, Domain, Face, Kept, Part, UnitCube
+from kanpde.domains import SLACK, Domain, Face, Factor, Kept, Part, UnitCube, on_plane
 from kanpde.functions import Points
+from kanpde.outlines import Outline
 
 
 class Box(Domain):
@@ -94,11 +95,19 @@ class Box(Domain):
         axis, end = self._end(face)
         return points[:, axis] == end
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column:
+    def factors(self, faces: Sequence[Face]) -> list[Factor]:
+        return [partial(self._distance, face) for face in faces]
+
+    def _distance(self, face: Face, x: dict[str, Column]) -> Column:
+        """From a face, relative to the length of the axis."""
         axis, end = self._end(face)
         name = self.names[axis]
         low, high = self.axes[name]
         return (x[name] - end) / (high - low) if end == low else (end - x[name]) / (high - low)
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        return Outline(shapely.box(*self.low.tolist(), *self.high.tolist())) if self.dimension == 2 else None
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
         points, _ = self.placed(unit)
@@ -215,7 +224,10 @@ class _Round(Domain):
     def touches(self, face: Face, points: Points) -> Kept:  # noqa: ARG002
         return (self._scaled(points).norm(dim=1) - 1).abs() <= SLACK
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column:  # noqa: ARG002
+    def factors(self, faces: Sequence[Face]) -> list[Factor]:
+        return [self._depth for _ in faces]
+
+    def _depth(self, x: dict[str, Column]) -> Column:
         parts = zip(x.values(), self.centre.tolist(), self.radii.tolist(), strict=True)
         return 1 - torch.cat([(column - c) / r for column, c, r in parts], 1).square().sum(1, keepdim=True)
 
@@ -265,15 +277,12 @@ class Polygon(Domain):
                 f"the corners are no simple polygon: {shapely.is_valid_reason(self.shape)}; list them in order along the "
                 "boundary, without crossings, and holes inside"
             )
-        rings = [np.asarray(ring.coords)[:, :2] for ring in (self.shape.exterior, *self.shape.interiors)]
-        # the outer ring against the clock and holes with it as they come: outward is found for each ring
-        self._starts = torch.from_numpy(np.concatenate([ring[:-1] for ring in rings]))
-        self._ends = torch.from_numpy(np.concatenate([ring[1:] for ring in rings]))
-        # outward is to the right of an edge that has the polygon on its left
-        left = [ring.is_ccw == (n == 0) for n, ring in enumerate((self.shape.exterior, *self.shape.interiors))]
-        turn = torch.tensor([1.0 if ok else -1.0 for ok, ring in zip(left, rings, strict=True) for _ in ring[1:]]).double()
+        self._outline = Outline(self.shape)
+        ends = torch.tensor([(edge.start, edge.end) for edge in self._outline.edges], dtype=torch.float64)
+        self._starts, self._ends = ends.unbind(1)
         along = self._ends - self._starts
-        self._outward = turn[:, None] * torch.stack([along[:, 1], -along[:, 0]], 1) / along.norm(dim=1, keepdim=True)
+        # the polygon lies on the left of its edges
+        self._outward = torch.stack([along[:, 1], -along[:, 0]], 1) / along.norm(dim=1, keepdim=True)
         low_x, low_y, high_x, high_y = self.shape.bounds
         self.axes = {names[0]: (low_x, high_x), names[1]: (low_y, high_y)}
         triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(self.shape))
@@ -345,13 +354,16 @@ class Polygon(Domain):
         share = ((points - start) @ along) / along.square().sum()
         return (away <= SLACK * self._scale) & (share >= -SLACK) & (share <= 1 + SLACK)
 
-    def vanishing(self, face: Face, x: dict[str, Column]) -> Column | None:
-        """The distance from the edge's line, where the polygon lies on one side of it."""
-        number = self._number(face)
-        start, inward = self._starts[number], -self._outward[number] / self._scale
-        if (((self._starts - start) * inward).sum(1) < -1e-9).any():
-            return None
-        return (torch.cat(list(x.values()), 1) - start) @ inward[:, None]
+    def factors(self, faces: Sequence[Face]) -> list[Factor]:
+        return [on_plane(f, self.names) for f in self._outline.factors(map(self._number, faces))]
+
+    def inside(self, faces: Sequence[Face]) -> Factor | None:
+        """Known of convex polygons: pockets have distances without a sign."""
+        return super().inside(faces) if all(edge.is_on_hull for edge in self._outline.edges) else None
+
+    @property
+    def outline(self) -> Outline:
+        return self._outline
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
         """The corner between two edges that follow each other."""

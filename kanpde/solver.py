@@ -19,7 +19,7 @@ from kanpde.conditions import Periodic
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
-from kanpde.field import Field
+from kanpde.field import Field, outputs
 from kanpde.layers import Product
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
@@ -145,8 +145,9 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
     """
     box = problem.domain
     periodic = [box.names.index(c.axis) for c in problem.conditions.values() if hard and isinstance(c, Periodic)]
-    unknowns = len(problem.unknowns)
-    nodes = [box.dimension, Product(unknowns, rank=8) if box.dimension > 1 else unknowns]
+    count = outputs(problem)[1]
+    rank = 8 if count < 3 * len(problem.unknowns) else 4
+    nodes = [box.dimension, Product(count, rank) if box.dimension > 1 else count]
     network = KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
     if problem.parameters:  # what is found at a rough start is hard to mend
         for p in network.parameters():
@@ -368,7 +369,7 @@ def _checked_weights(weights: Mapping[str, float], field: Field) -> Mapping[str,
 
 def _checked(model: nn.Module, problem: Problem) -> nn.Module:
     """A copy of the user's network, which stays as it is, if it suits the problem."""
-    inputs, outputs = problem.domain.dimension, len(problem.unknowns)
+    inputs, counts = problem.domain.dimension, sorted(set(outputs(problem)))
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r}; give a network such as KAN([{inputs}, 5, {outputs}]) or a torch.nn.Module")
     if isinstance(model, KAN):
@@ -387,10 +388,14 @@ def _checked(model: nn.Module, problem: Problem) -> nn.Module:
         found = tuple(model(torch.zeros(3, inputs, dtype=torch.float64)).shape)
     except (RuntimeError, IndexError, TypeError) as error:
         raise ValueError(f"the model does not take float64 inputs of shape (points, {inputs}): {error}") from None
-    if found != (3, outputs):
+    if found not in [(3, count) for count in counts]:
+        several, unknowns = len(problem.materials) + 1, len(problem.unknowns)
         raise ValueError(
-            f"the model gives shape {found} for 3 points; the problem has {inputs} axes and {outputs} unknowns, "
-            f"so it must give (3, {outputs})"
+            f"the model gives shape {found} for 3 points; the problem has {inputs} axes and {unknowns} unknown"
+            + "s"[: unknowns > 1]
+            + (f" in each of {several} materials" if several > 1 else "")
+            + f", so it must give (3, {counts[0]})"
+            + (f", or (3, {counts[1]}) with singular functions at its corners" if len(counts) > 1 else "")
         )
     return deepcopy(model)
 

@@ -21,7 +21,7 @@ rod = Box(x=(0, 2), t=(1, 3))
 def at(field):
     def evaluate(points):
         x = columns(points, field.box.names)
-        return field(None, **x), x
+        return field(**x), x
 
     evaluate.box = field.box
     return evaluate
@@ -143,7 +143,7 @@ def test_data_narrower_than_any_sample_are_built_in():
 
     problem = Problem(square, lambda u, x, y: laplacian(u, x, y), {"walls": Dirichlet(spike, on=square.boundary())})
     x = columns(torch.tensor([[0.3141, 0.0]], dtype=torch.float64), ("x", "y"))
-    assert Field(problem, network(problem))(None, **x)["u"].item() == pytest.approx(1.0)
+    assert Field(problem, network(problem))(**x)["u"].item() == pytest.approx(1.0)
 
 
 def test_a_lift_is_the_same_without_gradients():
@@ -151,8 +151,8 @@ def test_a_lift_is_the_same_without_gradients():
     field = Field(problem, network(problem))
     x = columns(torch.rand(9, 2, dtype=torch.float64), ("x", "t"))
     with torch.no_grad():
-        quiet = field(None, **x)["u"]
-    assert torch.equal(quiet, field(None, **x)["u"])
+        quiet = field(**x)["u"]
+    assert torch.equal(quiet, field(**x)["u"])
 
 
 def test_conditions_that_mix_points_stay_weighted():

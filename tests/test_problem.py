@@ -147,7 +147,7 @@ BROKEN = {
     # --- conditions: what they are and where they lie
     "condition that is none": (
         lambda: with_walls(0.0),
-        "'walls' is 0.0; give a Dirichlet, Neumann, Robin, Periodic, Integral or Condition",
+        "'walls' is 0.0; give a Dirichlet, Neumann, Robin, Periodic, Interface, Integral or Condition",
     ),
     "conditions in a list": (lambda: Problem(square, poisson, [Dirichlet(0.0, on=WALLS)]), "conditions .*dict"),
     "one condition without a name": (lambda: Problem(square, poisson, Dirichlet(0.0, on=WALLS)), "conditions .*dict"),

@@ -1,0 +1,107 @@
+"""Outlines of polygons and singular functions at their corners."""
+
+from math import pi
+
+import pytest
+import torch
+
+from kanpde import KAN, Box, Dirichlet, Interval, Neumann, Polygon, Problem, Product, Solution, diff, laplacian, solve
+from kanpde.corners import singular_functions
+from kanpde.functions import columns
+from problems.l_shape import l_shape
+from tests.test_shapes import L, frame, sobol
+
+slit = Polygon([(0, 0), (1, -1e-7), (1, 1), (-1, 1), (-1, -1), (1, -1), (1, -2e-7)])
+WAYS = {
+    "polygon": L,
+    "given the other way round": Polygon([(0, -1), (-1, -1), (-1, 1), (1, 1), (1, 0), (0, 0)]),
+    "union": Box(x=(-1, 1), y=(0, 1)) | Box(x=(-1, 0), y=(-1, 1)),
+    "difference": Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 1), y=(-1, 0)),
+    "product": L * Interval(t=(0, 1)),
+}
+
+
+def held(domain, *, bare=()):
+    """Laplace's equation with values on all edges but the bare ones, which have slopes."""
+    edges = [n for n in range(len(domain.faces)) if n not in bare]
+    conditions = {"values": Dirichlet(0.0, on=domain.edges(*edges))}
+    if bare:
+        conditions["slopes"] = Neumann(0.0, on=domain.edges(*bare))
+    return Problem(domain, lambda u, x, y: laplacian(u, x, y), conditions)
+
+
+@pytest.mark.parametrize(("domain", "holes"), [(L, 0), (frame, 2), (slit, 0)])
+def test_turns_around_a_polygon_make_one_circle(domain, holes):
+    assert sum(pi - c.opening for c in domain.corners()) == pytest.approx(2 * pi * (1 - holes))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_corner_however_the_shape_is_made(way):
+    (corner,) = [c for c in WAYS[way].corners() if c.opening > pi + 1e-6]
+    assert corner.opening == pytest.approx(1.5 * pi)
+    assert corner.place == pytest.approx((0, 0), abs=1e-12)
+    assert corner.reach == pytest.approx(1)
+    x = {"x": torch.tensor([[0.3], [-0.3], [0.0]]).double(), "y": torch.tensor([[0.0], [0.3], [-0.2]]).double()}
+    distance, angle = corner.polar(x)
+    assert torch.allclose(distance[:, 0], torch.tensor([0.3, 0.18**0.5, 0.2]).double())
+    assert torch.allclose(angle[:, 0], torch.tensor([0, 0.75 * pi, 1.5 * pi]).double(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("problem", "exponents"),
+    [
+        (held(L), [2 / 3, 4 / 3, 2, 8 / 3, 10 / 3]),
+        (held(L, bare=(0,)), [1 / 3, 1, 5 / 3, 7 / 3, 3]),
+        (held(L, bare=(5,)), [1 / 3, 1, 5 / 3, 7 / 3, 3]),
+        (held(L, bare=(0, 5)), [2 / 3, 4 / 3, 2, 8 / 3, 10 / 3]),
+        (held(slit), [0.5, 1, 1.5, 2, 2.5, 3]),
+        (held(Polygon([(0, 0), (2, 0), (0, 1)])), []),
+        (held(Polygon([(0, 0), (1, 0), (1, 1), (0, 1)]), bare=(0,)), []),
+        (held(Polygon([(-1, 0), (0, 0), (1, 0), (1, 1), (-1, 1)]), bare=(1,)), [0.5, 1.5, 2.5]),  # Motz
+    ],
+)
+def test_singular_functions_solve_laplace_and_their_conditions(problem, exponents):
+    found = singular_functions(problem, "u")
+    assert [s.exponent for s in found] == pytest.approx(exponents, abs=1e-6)
+    domain = problem.domain
+    for s in found:
+        assert not s.windowed
+        x = columns(domain.points(sobol(256, 2)), ("x", "y"))
+        far = s.corner.polar(x)[0] > 1e-2
+        assert laplacian(s(x), x["x"], x["y"])[far].abs().max() < 1e-8
+        for number, face in enumerate(domain.faces):
+            at, normals = domain.edges(number).sample(sobol(64, 2))
+            if torch.tensor([s.corner.place]).double().sub(domain._starts[number]).norm() < 1e-9 or (
+                torch.tensor([s.corner.place]).double().sub(domain._ends[number]).norm() < 1e-9
+            ):
+                x = columns(at, ("x", "y"))
+                far = s.corner.polar(x)[0][:, 0] > 1e-3
+                value = s(x)
+                slope = normals[:, :1] * diff(value, x["x"]) + normals[:, 1:] * diff(value, x["y"])
+                values_given = bool(problem.parts["values"].contains(at[:1]))
+                assert (value if values_given else slope)[far].abs().max() < 1e-6, face
+
+
+def test_behind_a_hole_singular_functions_end():
+    domain = Polygon([(0, 0), (4, 0), (4, 4), (0, 4)], holes=[[(1.5, 1.5), (2.5, 1.5), (2.5, 2.5), (1.5, 2.5)]])
+    found = singular_functions(held(domain), "u")
+    assert len(found) == 8  # two at each corner of the hole
+    x = columns(domain.boundary().sample(sobol(512, 2))[0], ("x", "y"))
+    inside = columns(domain.points(sobol(512, 2)), ("x", "y"))
+    for s in found:
+        assert s.windowed
+        assert s(x).abs().max() < 1e-9
+        assert (s(inside)[s.corner.polar(inside)[0] > 1] == 0).all()
+
+
+def test_corner_functions_gain_four_digits(tmp_path):
+    problem = l_shape()
+    solution = solve(problem, tol=1e-4, progress=False)
+    plain = solve(problem, KAN([2, Product(1, 8)], grid=2, degree=11), tol=1e-4, max_seconds=5, progress=False)
+    assert solution.errors is not None
+    assert plain.errors is not None
+    assert solution.errors.relative_l2 < 1e-5
+    assert plain.errors.relative_l2 > 1e4 * solution.errors.relative_l2
+    solution.save(tmp_path / "l.npz")
+    again = Solution.load(tmp_path / "l.npz", problem)
+    assert again.errors == solution.errors
