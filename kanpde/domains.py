@@ -361,7 +361,7 @@ class _Pair(Domain):
         one, other = (domain.outline for domain in self.pair)
         if one is None or other is None:
             return None
-        shape = self._combined(one.shape, other.shape).simplify(1e-12 * one.scale)
+        shape = shapely.simplify(self._combined(one.shape, other.shape), 1e-12 * one.scale)
         return Outline(shape) if isinstance(shape, shapely.Polygon) and shape.is_valid and not shape.is_empty else None
 
     @abstractmethod
@@ -468,10 +468,8 @@ class Union(_Pair):
         if not faces:
             return []
         needed = [self._all_of(number, faces) for number in (0, 1)]
-        parts = [domain.inside(own) for domain, own in zip(self.pair, needed, strict=True) if own]
-        if not all(needed) or None in parts:
-            return None
-        return [reduce(partial(_joined, either), parts)]
+        one, other = (domain.inside(own) if own else None for domain, own in zip(self.pair, needed, strict=True))
+        return None if one is None or other is None else [_joined(either, one, other)]
 
 
 class CartesianProduct(Domain):

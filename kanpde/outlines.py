@@ -121,9 +121,9 @@ class Outline:
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """Edge k runs between corner k and the next of its ring, in the order in which they were given."""
-        hull, found = self.shape.convex_hull.exterior, []
+        hull, found = self.shape.convex_hull.boundary, []
         for number, ring in enumerate((self.shape.exterior, *self.shape.interiors)):
-            places = list(ring.coords)
+            places = [(x, y) for x, y, *_ in ring.coords]
             free = shapely.dwithin(hull, shapely.points(places), NEAR * self.scale).tolist()
             ends = pairwise(zip(places, free, strict=True))
             if ring.is_ccw == (number == 0):

@@ -9,6 +9,8 @@ from examples.heat import main as heat  # examples.heat
 from examples.inverse import ALPHA
 from examples.inverse import main as inverse  # examples.inverse
 from examples.kovasznay import main as kovasznay  # examples.kovasznay
+from examples.l_shape import ANSWER
+from examples.l_shape import main as l_shape  # examples.l_shape
 from examples.parametric import main as parametric  # examples.parametric
 from examples.pendulum import main as pendulum  # examples.pendulum
 from examples.poisson import main as poisson  # examples.poisson
@@ -47,6 +49,12 @@ def test_kovasznay(tmp_path):
     assert min(s.residual for s in solution.history) < 1e-2
     assert {"u", "v", "p", "u_gradient"} <= set(meshio.read(tmp_path / "kovasznay.vtu").point_data)
     assert (tmp_path / "kovasznay.png").exists()
+
+
+def test_l_shape(tmp_path):
+    found, plain = (abs(s(x=0.99, y=0.99) - ANSWER) for s in l_shape(max_seconds=4, folder=tmp_path))
+    assert found < 1e-3 < 1e-2 < plain
+    assert (tmp_path / "l_shape.png").exists()
 
 
 def test_pendulum(tmp_path):

@@ -48,6 +48,8 @@ GOALS = {
     "heat on a disk": Goal(FACTORIES["heat_disk"], 1e-10, 60, 2000),
     "Poisson in a ball": Goal(FACTORIES["ball"], 1e-10, 60, 2000),
     "Dirichlet, Neumann and Robin on a triangle": Goal(FACTORIES["triangle"], 1e-10, 60, 2000),
+    "Poisson on an L": Goal(FACTORIES["l_shape"], 1e-6, 120, 4000),
+    "two materials, 1 : 100": Goal(FACTORIES["two_materials"], 1e-6, 120, 4000),
     "Poisson, slopes alone": Goal(FACTORIES["neumann_poisson"], 1e-12, 60, 1500),
     "Stokes": Goal(FACTORIES["stokes"], 1e-8, 120, 4000),
     "Navier–Stokes, Kovasznay, Re 20": Goal(FACTORIES["kovasznay"], 1e-7, 120, 4000),
