@@ -14,8 +14,8 @@ import torch
 
 from kanpde.conditions import Dirichlet
 from kanpde.derivatives import Column
-from kanpde.domains import Part
-from kanpde.functions import columns
+from kanpde.domains import Domain, Part
+from kanpde.functions import Points, columns
 from kanpde.outlines import Corner
 from kanpde.problem import Problem
 
@@ -46,7 +46,7 @@ def singular_functions(problem: Problem, unknown: str) -> list[Singular]:
     for corner in problem.domain.corners():
         if any(problem.orders[unknown][axis] != 2 for axis in corner.names):
             continue
-        one, other = (_is_held(problem, unknown, place) for place in corner.on_edges(0.1 * corner.reach))
+        one, other = _are_held(problem, unknown, beside(problem.domain, corner, corner.reach / 10))
         first, step = (pi if one == other else pi / 2) / corner.opening, pi / corner.opening
         if first < 1 - 1e-9:
             found.append((corner, first, [first + k * step for k in range(8)], 0.0 if one else pi / 2))
@@ -59,14 +59,20 @@ def singular_functions(problem: Problem, unknown: str) -> list[Singular]:
     ]
 
 
-def _is_held(problem: Problem, unknown: str, place: dict[str, float]) -> bool:
-    """Whether values are given at a place on the boundary, at some time."""
-    at = [place.get(name, 0.4 * low + 0.6 * high) for name, (low, high) in problem.domain.axes.items()]
-    point = torch.tensor([at], dtype=torch.float64)
-    return any(
-        isinstance(c, Dirichlet) and c.of == unknown and isinstance(part := problem.parts[name], Part) and part.contains(point)
-        for name, c in problem.conditions.items()
-    )
+def beside(domain: Domain, corner: Corner, distance: float) -> Points:
+    """Points on the two edges of a corner, at some time."""
+    middle = {name: 0.4 * low + 0.6 * high for name, (low, high) in domain.axes.items()}
+    return torch.tensor([list((middle | place).values()) for place in corner.on_edges(distance)], dtype=torch.float64)
+
+
+def _are_held(problem: Problem, unknown: str, points: Points) -> list[bool]:
+    """At which points of the boundary values are given."""
+    held = torch.zeros(len(points), dtype=torch.bool)
+    for name, condition in problem.conditions.items():
+        part = problem.parts[name]
+        if isinstance(condition, Dirichlet) and condition.of == unknown and isinstance(part, Part):
+            held |= part.contains(points)
+    return held.tolist()
 
 
 def _is_seen_behind(problem: Problem, corner: Corner) -> bool:

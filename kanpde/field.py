@@ -13,7 +13,7 @@ Every lift is tried on its conditions: where data disagree, one of them is given
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from functools import reduce
-from math import log2
+from math import log2, pi
 from operator import add, itemgetter, mul
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
-from kanpde.corners import Singular, singular_functions
+from kanpde.corners import Singular, beside, singular_functions
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain, Face, Factor, Part, UnitCube, is_end
 from kanpde.functions import Arguments, Points, columns
@@ -190,7 +190,7 @@ class Field:
         found = network(torch.zeros(1, self.box.dimension, dtype=torch.float64)).shape[1]
         singular = {u: singular_functions(problem, u) for u in problem.unknowns} if found > outputs(problem)[0] else {}
         data = prescribed_data(problem) if hard else {}
-        walls = prescribed_walls(problem) if hard else {}
+        walls = prescribed_walls(problem, singular) if hard else {}
         wraps = network.periodic if isinstance(network, KAN) else ()
         periodic = [
             name for name, c in problem.conditions.items() if isinstance(c, Periodic) and self.box.names.index(c.axis) in wraps
@@ -331,10 +331,12 @@ def _ansatz(
     return Ansatz(problem, ends, Walls(problem.domain, list(groups.values())), singular)
 
 
-def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
+def prescribed_walls(problem: Problem, singular: Mapping[str, Sequence[Singular]]) -> dict[str, Dirichlet]:
     """By name, the conditions for values on whole faces that are not across an interval, if smooth functions vanish there.
 
     Where the faces of two different values meet, their blend would not be smooth: all but the longest stay weighted.
+    At a corner that turns inwards those functions grow as the distance, but solutions as singular functions do: without
+    these, values at such a corner stay weighted.
     """
     found: dict[str, Dirichlet] = {}
     domain = problem.domain
@@ -344,6 +346,8 @@ def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
         if not isinstance(condition, Dirichlet) or not isinstance(part, Part) or taken_by(condition, problem.parameters):
             continue
         if part.predicate is None and not all(map(is_end, part.faces)):
+            if not singular.get(str(condition.of)) and _turns_inwards(problem, part):
+                continue
             factors = domain.factors(part.faces)
             known = factors is not None and all((f(x) > -1e-9).all() for f in factors)
             if known and torch.isfinite(given(condition.value, x)).all():
@@ -355,6 +359,11 @@ def prescribed_walls(problem: Problem) -> dict[str, Dirichlet]:
         if not any(_touch(problem, name, rival) for rival in rivals):
             kept[name] = found[name]
     return {name: c for name, c in found.items() if name in kept}
+
+
+def _turns_inwards(problem: Problem, part: Part) -> bool:
+    corners = [c for c in problem.domain.corners() if c.opening > pi + 1e-6]
+    return any(bool(part.contains(beside(problem.domain, c, c.reach / 10)).any()) for c in corners)
 
 
 def _touch(problem: Problem, one: str, other: str) -> bool:
