@@ -23,7 +23,7 @@ from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
-from kanpde.corners import Singular, beside, singular_functions
+from kanpde.corners import CornerFunction, beside, singular_functions
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain, Face, Factor, Part, UnitCube, is_end
 from kanpde.functions import Arguments, Points, columns
@@ -31,6 +31,7 @@ from kanpde.inverse import CoefficientField, Parameter, Unknown, taken_by, withi
 from kanpde.jacobians import Recorder
 from kanpde.layers import Product
 from kanpde.networks import KAN, Constant
+from kanpde.outlines import Corner
 from kanpde.problem import Problem
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
@@ -55,7 +56,7 @@ class Walls:
             for functions, size in zip(self._functions, self._sizes, strict=True)
         ]
 
-    def weight(self, singular: Singular) -> Factor:
+    def weight(self, singular: CornerFunction) -> Factor:
         """A singular function, times what vanishes on the faces that it does not: of size one."""
         place = {n: column[:1] for n, column in self._sites.items()}
         place |= {n: torch.tensor([[at]]).double() for n, at in zip(singular.corner.names, singular.corner.place, strict=True)}
@@ -86,10 +87,10 @@ class Ansatz:
     """
 
     def __init__(
-        self, problem: Problem, data: Mapping[End, list[Prescribed]], walls: Walls, singular: Sequence[Singular]
+        self, problem: Problem, data: Mapping[End, list[Prescribed]], walls: Walls, singular: Sequence[CornerFunction]
     ) -> None:
         self.box, self.walls = problem.domain, walls
-        self.singular = [walls.weight(s) for s in singular]
+        self.singular = [(s.corner, walls.weight(s)) for s in singular]
         self.pieces = 1 + len(singular)  # outputs of the network that it takes
         by_axis: dict[str, tuple[list[Prescribed], list[Prescribed]]] = {}
         for (axis, side), prescribed in data.items():
@@ -100,18 +101,24 @@ class Ansatz:
         self.lifts = any(value is not zero for prescribed in every for value in prescribed)
 
     def __call__(self, outputs: Annotated[Tensor, "points pieces"], x: dict[str, Column]) -> Column:
-        first = outputs[:, :1]
-        total = reduce(mul, self.walls.factors(x), first)
-        if self.singular:
-            total = total + sum_of(w(x) * n for w, n in zip(self.singular, outputs[:, 1:].split(1, 1), strict=True))
-        for axis, (low, high, _) in self.axes.items():
-            s = self._unit(x[axis], axis)
-            scale = 4.0 if low and high else 1.0
-            total = total * (scale * s) ** len(low) * (1 - s) ** len(high)
+        first, *others = outputs.split(1, 1)
+        total = self._distance(x, reduce(mul, self.walls.factors(x), first))
+        for (corner, weight), network in zip(self.singular, others, strict=True):
+            total = total + self._distance(x, weight(x) * network, corner)
         if not self.lifts:
             return total
         with torch.enable_grad():  # the lift takes derivatives, whoever evaluates it
             return total + self._lift(x, list(self.axes))
+
+    def _distance(self, x: dict[str, Column], total: Column, beside: Corner | None = None) -> Column:
+        """`total` times the distances to the faces across axes, those at a corner left out."""
+        for axis, (low, high, _) in self.axes.items():
+            s = self._unit(x[axis], axis)
+            scale = 4.0 if low and high else 1.0
+            at = None if beside is None else dict(zip(beside.names, beside.place, strict=True)).get(axis)
+            powers = [len(ends) * (at != end) for ends, end in zip((low, high), self.box.axes[axis], strict=True)]
+            total = total * (scale * s) ** powers[0] * (1 - s) ** powers[1]
+        return total
 
     def _unit(self, column: Column, axis: str) -> Column:
         low, high = self.box.axes[axis]
@@ -314,7 +321,7 @@ def _ansatz(
     unknown: str,
     data: Mapping[str, list[tuple[str, End, int, Prescribed]]],
     walls: Mapping[str, Dirichlet],
-    singular: Sequence[Singular],
+    singular: Sequence[CornerFunction],
 ) -> Ansatz:
     """What all conditions together prescribe of one unknown."""
     faces: dict[End, list[tuple[int, Prescribed]]] = {}
@@ -331,7 +338,7 @@ def _ansatz(
     return Ansatz(problem, ends, Walls(problem.domain, list(groups.values())), singular)
 
 
-def prescribed_walls(problem: Problem, singular: Mapping[str, Sequence[Singular]]) -> dict[str, Dirichlet]:
+def prescribed_walls(problem: Problem, singular: Mapping[str, Sequence[CornerFunction]]) -> dict[str, Dirichlet]:
     """By name, the conditions for values on whole faces that are not across an interval, if smooth functions vanish there.
 
     Where the faces of two different values meet, their blend would not be smooth: all but the longest stay weighted.

@@ -1,12 +1,12 @@
 """Outlines of polygons and singular functions at their corners."""
 
-from math import pi
+from math import cosh, pi
 
 import pytest
 import torch
 
 from kanpde import KAN, Box, Dirichlet, Interval, Neumann, Polygon, Problem, Product, Solution, diff, laplacian, solve
-from kanpde.corners import singular_functions
+from kanpde.corners import Resonant, singular_functions
 from kanpde.functions import columns
 from problems.l_shape import l_shape
 from tests.test_shapes import L, frame, sobol
@@ -105,3 +105,47 @@ def test_corner_functions_gain_four_digits(tmp_path):
     solution.save(tmp_path / "l.npz")
     again = Solution.load(tmp_path / "l.npz", problem)
     assert again.errors == solution.errors
+
+
+def test_where_the_equation_contradicts_the_edges():
+    """Δu = −1 at corners where u = 0 all along; not Δu = 2 with u = x², nor where one edge has slopes."""
+    square = Box(x=(0, 1), y=(0, 1))
+
+    def count(value, source, domain=square, part=None):
+        conditions = {"walls": Dirichlet(value, on=part or domain.boundary())}
+        if part:
+            conditions["rest"] = Neumann(0.0, on=domain.boundary("y"))
+        problem = Problem(domain, lambda u, x, y: laplacian(u, x, y) - source, conditions)
+        return sum(isinstance(s, Resonant) for s in singular_functions(problem, "u"))
+
+    def parabola(x, y):
+        return x**2 + 0 * y
+
+    assert count(0.0, -1) == count(parabola, 0) == 4
+    assert count(parabola, 2) == count(0.0, 0) == count(0.0, -1, part=square.boundary("x")) == 0
+    assert count(parabola, 0, L) == 6
+    assert count(0.0, -1, Polygon([(0, 0), (2, 0), (0, 1)])) == 1
+    heat = Box(x=(0, 1), t=(0, 1))
+    walls = {"ends": Dirichlet(0.0, on=heat.boundary("x")), "start": Dirichlet(0.0, on=heat.at(t=0))}
+    assert not singular_functions(Problem(heat, lambda u, x, t: diff(u, t) - diff(u, x, x) - 1, walls), "u")
+
+
+@pytest.mark.parametrize("place", [(1, 1), (0, 0)])
+def test_resonant_functions(place):
+    (corner,) = [c for c in L.corners() if c.place == place]
+    found = Resonant(corner, windowed=False)
+    x = columns(L.points(sobol(256, 2)), ("x", "y"))
+    assert torch.allclose(laplacian(found(x), x["x"], x["y"]), torch.tensor(2 * corner.opening).double(), atol=1e-9)
+    for at in corner.on_edges(0.3):
+        assert found({n: torch.tensor([[c]]).double() for n, c in at.items()}).abs().item() < 1e-15
+
+
+def test_a_square_that_is_heated_evenly():
+    """Δu = −1, u = 0 on the edges: the middle by its series."""
+    square = Box(x=(0, 1), y=(0, 1))
+    problem = Problem(square, lambda u, x, y: laplacian(u, x, y) + 1, {"walls": Dirichlet(0.0, on=square.boundary())})
+    solution = solve(problem, tol=1e-4, progress=False)
+    middle = 1 / 8 - sum(
+        4 / (k * pi) ** 3 * (-1) ** (k // 2) / cosh(k * pi / 2) for k in range(1, 40, 2)
+    )  # the sum without 1/cosh is 1/8
+    assert solution(x=0.5, y=0.5) == pytest.approx(middle, rel=1e-5)
