@@ -72,7 +72,7 @@ class MeshDomain(Domain):
         return f"MeshDomain({self.path.name!r})"
 
     def _key(self) -> Hashable:
-        return self.names, self._digest
+        return self.names, self.faces, self._digest
 
     @cached_property
     def _digest(self) -> bytes:

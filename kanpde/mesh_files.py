@@ -14,7 +14,6 @@ from kanpde.simplices import Array, Corners, Simplices, cut
 PHYSICAL = "gmsh:physical"  # meshio's name for the numbers of Gmsh's physical groups
 NONE = -1  # the number of what is in no group
 DIMENSIONS = {"vertex": 0, "line": 1, "line3": 1, "triangle": 2, "triangle6": 2, "quad": 2, "tetra": 3, "tetra10": 3}
-EXPORTS = "with Gmsh: gmsh -2 part.geo -o part.msh, or -3 for space"
 
 Numbers = Annotated[NDArray[np.int64], "cells"]
 
@@ -58,7 +57,7 @@ def read_mesh(path: str | Path, tags: str | None = None) -> MeshFile:
     if top < 2:
         raise ValueError(
             f"{path.name} has {', '.join(sorted(kinds)) or 'no cells'}, but no triangles or tetrahedra, so no inside; mesh the "
-            f"area or volume too ({EXPORTS}), and see that a physical group holds it, or set Mesh.SaveAll=1"
+            "area or volume too (in Gmsh: gmsh -2 part.geo, or -3 for space), and give it a physical group like its boundary"
         )
     points, numbers = _merged(np.asarray(raw.points, np.float64))
     tags = _tags(path, raw, tags)
