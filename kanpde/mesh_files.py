@@ -100,8 +100,8 @@ def _read(path: Path) -> meshio.Mesh:
             return meshio.read(path, "gmsh" if "gmsh" in formats else formats[0])
     except (Exception, SystemExit) as error:  # meshio has its own errors, those of any parser, and an exit
         raise ValueError(
-            f"{path.name} is no mesh that meshio can read ({type(error).__name__}: {error}); check that it is whole, or write "
-            "it again: Gmsh's version 2.2 (-format msh22) takes groups of every kind"
+            f"{path.name} is no mesh that meshio can read ({type(error).__name__}: {error}); check that it is whole, and of a "
+            "Gmsh mesh that all of what it holds has a physical group (Mesh.SaveAll=0)"
         ) from None
 
 
