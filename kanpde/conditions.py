@@ -4,8 +4,10 @@
 An initial condition is a condition at the face `box.at(t=0)`.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import pi
 from numbers import Real
 from reprlib import repr as shortened
@@ -51,14 +53,22 @@ def as_column(found: object, like: Column, what: str) -> Column:
 
 @dataclass(frozen=True)
 class Condition:
-    """Any residual on a part of the boundary: `Condition(lambda u, x, t: diff(u, t), on=rod.at(t=0))`."""
+    """Any residual on a part of the boundary: `Condition(lambda u, x, t: diff(u, t), on=rod.at(t=0))`.
+
+    A residual that names an argument `normal` gets the outward unit normal, a tuple of columns, one for each axis:
+    `Condition(lambda u, x, y, normal: dot(grad(u, x, y), normal) - u, on=…)` for a `dot` of one's own.
+    """
 
     residual: Callable[..., Tensor]
     on: Region
 
-    def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:  # noqa: ARG002
+    def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:
         unknowns, x = evaluate(points)
-        return called("the residual", self.residual, x, unknowns)
+        return called("the residual", self.beside(normals), x, unknowns)
+
+    def beside(self, normals: Points) -> Callable[..., Tensor]:
+        """The residual at points with these normals, as a function of unknowns and coordinates alone."""
+        return partial(self.residual, normal=normals.split(1, 1)) if _names_normal(self.residual) else self.residual
 
 
 @dataclass(frozen=True)
@@ -226,6 +236,13 @@ class Integral:
             value = called("the value", value, {axis: x[axis] for axis in region.free})
         integrand = as_column(called("the integrand", self.integrand, x, unknowns), like, "the integrand")
         return integrand - as_column(value, like, "the value") / region.measure
+
+
+def _names_normal(residual: object) -> bool:
+    try:
+        return "normal" in inspect.signature(residual).parameters  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):  # of no function, or of a builtin, unknown
+        return False
 
 
 def chosen(unknowns: dict[str, Column], of: str | None) -> Column:

@@ -132,7 +132,7 @@ class Domain(ABC):
         """Which points lie on a face."""
 
     @abstractmethod
-    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """Functions, smooth and positive inside, of which one vanishes on each of the faces to first order.
 
         None where none are known.
@@ -140,7 +140,7 @@ class Domain(ABC):
 
     def inside(self, faces: Sequence[Face]) -> Factor | None:
         """A function that is positive inside and zero on the faces, and negative beyond them; None where none is known."""
-        return reduce(partial(_joined, both), found) if (found := self.factors(faces)) else None
+        return reduce(partial(_joined, both), found) if (found := self.vanishing(faces)) else None
 
     @property
     def outline(self) -> Outline | None:
@@ -367,14 +367,14 @@ class _Pair(Domain):
     @abstractmethod
     def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry: ...
 
-    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """Of the edges of the outline, if it has straight faces, all of which are given; else by what the two have."""
         if self.outline is not None and set(self.exposed(self.faces)) <= set(faces):
-            return [on_plane(f, self.names) for f in self.outline.factors(range(len(self.outline.edges)))]
-        return self._joined_factors(faces)
+            return [on_plane(f, self.names) for f in self.outline.vanishing(range(len(self.outline.edges)))]
+        return self._pieced(faces)
 
     @abstractmethod
-    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None: ...
+    def _pieced(self, faces: Sequence[Face]) -> list[Factor] | None: ...
 
     def _exposed(self, face: Face, points: Points) -> Kept:
         """Where a face of one of the two bounds the whole: one side of it lies inside, the other does not."""
@@ -405,8 +405,8 @@ class Intersection(_Pair):
     def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
         return one & other
 
-    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
-        one, other = (domain.factors(self._of(n, faces)) for n, domain in enumerate(self.pair))
+    def _pieced(self, faces: Sequence[Face]) -> list[Factor] | None:
+        one, other = (domain.vanishing(self._of(n, faces)) for n, domain in enumerate(self.pair))
         return None if one is None or other is None else one + other
 
 
@@ -425,8 +425,8 @@ class Difference(_Pair):
     def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
         return one - other
 
-    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
-        outer = self.pair[0].factors(self._of(0, faces))
+    def _pieced(self, faces: Sequence[Face]) -> list[Factor] | None:
+        outer = self.pair[0].vanishing(self._of(0, faces))
         if outer is None or not self._of(1, faces):
             return outer
         # beyond one of several faces of a hole its function has both signs: it takes all of them
@@ -463,7 +463,7 @@ class Union(_Pair):
     def _combined(self, one: shapely.Polygon, other: shapely.Polygon) -> shapely.Geometry:
         return one | other
 
-    def _joined_factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+    def _pieced(self, faces: Sequence[Face]) -> list[Factor] | None:
         """Of all faces or none: the functions of one domain's faces vanish inside of the other too."""
         if not faces:
             return []
@@ -553,10 +553,10 @@ class CartesianProduct(Domain):
         number, inner = self._factor(face)
         return self.pair[number].touches(inner, self._split(points)[number])
 
-    def factors(self, faces: Sequence[Face]) -> list[Factor] | None:
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         found: list[Factor] = []
         for number, domain in enumerate(self.pair):
-            own = domain.factors([inner for of, inner in map(self._factor, faces) if of == number])
+            own = domain.vanishing([inner for of, inner in map(self._factor, faces) if of == number])
             if own is None:
                 return None
             found += [partial(_of_these, factor, domain.names) for factor in own]

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from xml.etree import ElementTree
 
 import meshio
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Points = Annotated[NDArray[np.floating], "points axes"]
 Cells = tuple[str, Annotated[NDArray[np.integer], "cells corners"]]  # of one kind, named as meshio names it
@@ -34,19 +35,30 @@ def simplices(corners: Annotated[NDArray[np.integer], "cells corners"]) -> Cells
     return SIMPLEX[corners.shape[1] - 1], corners
 
 
-def write_mesh(path: str | Path, points: Points, cells: Cells, fields: Fields) -> None:
+@dataclass(frozen=True)
+class Tags:
+    """Numbers of the groups that cells belong to, and facets of the boundary, which become cells of the file themselves."""
+
+    name: str  # of the array that holds the numbers
+    of_cells: Annotated[NDArray[np.integer], "cells"]
+    facets: Annotated[NDArray[np.integer], "facets corners"]
+    of_facets: Annotated[NDArray[np.integer], "facets"]
+
+
+def write_mesh(path: str | Path, points: Points, cells: Cells, fields: Fields, tags: Tags | None = None) -> None:
     """Points of up to three coordinates, cells of one kind, and fields (points,) or (points, components).
 
     In names, white space and the characters < > & " % become underscores.
     """
     with whole_file(path, MESH_SUFFIXES) as temporary:
-        _write(temporary, points, cells, fields)
+        _write(temporary, points, cells, fields, tags)
 
 
 def write_series(
     path: str | Path,
     times: Sequence[float] | Annotated[NDArray[np.floating], "frames"],
     frames: Iterable[tuple[Points, Cells, Fields]],
+    tags: Tags | None = None,
 ) -> None:
     """A .pvd that names one .vtu for each time, `<stem>_0000.vtu` and so on beside it.
 
@@ -57,7 +69,7 @@ def write_series(
         written = []
         for number, frame in enumerate(frames):
             written.append(temporary.with_name(f"{path.stem}_{number:04d}.vtu"))
-            _write(written[-1], *frame)
+            _write(written[-1], *frame, tags)
         if len(written) != len(times):
             raise ValueError(f"{len(times)} times but {len(written)} frames; each frame needs its time")
         root = ElementTree.Element("VTKFile", type="Collection", version="0.1")
@@ -94,7 +106,7 @@ def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:
         )
 
 
-def _write(path: Path, points: Points, cells: Cells, fields: Fields) -> None:
+def _write(path: Path, points: Points, cells: Cells, fields: Fields, tags: Tags | None) -> None:
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or not 1 <= points.shape[1] <= 3:
         raise ValueError(f"points have shape {points.shape}; VTK needs (points, axes) with 1, 2 or 3 axes")
@@ -116,7 +128,12 @@ def _write(path: Path, points: Points, cells: Cells, fields: Fields) -> None:
             name += "_"
         # a vector of the plane is one of space, or ParaView offers no arrows
         data[name] = _padded(values) if values.ndim == 2 and values.shape[1] == 2 else values
-    meshio.write_points_cells(path, _padded(points), [(kind, corners)], data, **MESH_OPTIONS[path.suffix])
+    blocks: list[tuple[str, ArrayLike] | meshio.CellBlock] = [(kind, corners)]
+    numbers = {}
+    if tags is not None:
+        blocks.append(simplices(tags.facets))
+        numbers[UNSAFE.sub("_", tags.name)] = [tags.of_cells, tags.of_facets]
+    meshio.write_points_cells(path, _padded(points), blocks, data, numbers, **MESH_OPTIONS[path.suffix])
 
 
 def _padded(values: Annotated[NDArray[np.float64], "points columns"]) -> Annotated[NDArray[np.float64], "points 3"]:

@@ -43,7 +43,7 @@ class Walls:
 
     def __init__(self, domain: Domain, groups: Sequence[tuple[tuple[Face, ...], Prescribed]]) -> None:
         self.groups = groups
-        self._functions = [domain.factors(faces) or [] for faces, _ in groups]
+        self._functions = [domain.vanishing(faces) or [] for faces, _ in groups]
         self._sites = columns(domain.points(_sites(domain.dimension)), domain.names)
         self._sizes = [1.0] * len(groups)
         self._sizes = [factor.abs().max().item() for factor in self.factors(self._sites)]
@@ -355,7 +355,7 @@ def prescribed_walls(problem: Problem, singular: Mapping[str, Sequence[CornerFun
         if part.predicate is None and not all(map(is_end, part.faces)):
             if not singular.get(str(condition.of)) and _turns_inwards(problem, part):
                 continue
-            factors = domain.factors(part.faces)
+            factors = domain.vanishing(part.faces)
             known = factors is not None and all((f(x) > -1e-9).all() for f in factors)
             if known and torch.isfinite(given(condition.value, x)).all():
                 found[name] = condition
@@ -430,13 +430,13 @@ def _prescribed(value: Value, sign: float = 1.0) -> Prescribed:
 def _read_residual(problem: Problem, condition: Condition, face: End) -> tuple[str, End, int, Prescribed] | None:
     """A free-form condition that is affine in one value or first derivative along the axis, with a constant factor."""
     random = torch.Generator().manual_seed(0)
-    points, _ = Part(problem.domain, (face,)).sample(_sites(problem.domain.dimension))
+    points, normals = Part(problem.domain, (face,)).sample(_sites(problem.domain.dimension))
     axis, half = problem.domain.names.index(face[0]), len(points) // 2
     seen: list[dict[tuple[str, MultiIndex], Tensor]] = []
     for spread in (0.5, 0.25):  # coefficients of an affine residual do not depend on the unknown
         x = columns(points, problem.domain.names)
         probes = {u: Probe(list(x.values()), random, spread) for u in problem.unknowns}
-        rows = condition.residual(*(p.unknown() for p in probes.values()), **x)
+        rows = condition.beside(normals)(*(p.unknown() for p in probes.values()), **x)
         if any((c[half:] != 0).any() for p in probes.values() for c in p.coefficients(rows[:half]).values()):
             return None  # rows mix points
         seen.append({(u, i): c for u, p in probes.items() for i, c in p.coefficients(rows).items()})
@@ -451,7 +451,8 @@ def _read_residual(problem: Problem, condition: Condition, face: End) -> tuple[s
     scale = factor[0, 0].item()
 
     def value(x: dict[str, Column]) -> Column:
-        return -condition.residual(*[zero(x)] * len(problem.unknowns), **x) / scale
+        outward = normals[:1].expand(len(next(iter(x.values()))), -1)  # the same all along a face across an interval
+        return -condition.beside(outward)(*[zero(x)] * len(problem.unknowns), **x) / scale
 
     homogeneous = not (value(columns(points, problem.domain.names)) != 0).any()
     return unknown, face, order, zero if homogeneous else value

@@ -2,18 +2,15 @@
 
 from itertools import combinations
 from math import ceil
-from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.spatial import Delaunay, KDTree
 
 from kanpde.domains import CartesianProduct, Domain
+from kanpde.mesh_domain import MeshDomain
 from kanpde.shapes import Box
-
-Corners = Annotated[NDArray[np.float64], "points axes"]
-Simplices = Annotated[NDArray[np.int64], "cells axes+1"]
+from kanpde.simplices import Corners, Simplices
 
 
 def mesh(domain: Domain, count: int) -> tuple[Corners, Simplices]:
@@ -24,6 +21,9 @@ def mesh(domain: Domain, count: int) -> tuple[Corners, Simplices]:
         for line in lines[1:]:
             found = _product(found, line)
         return found
+    if isinstance(domain, MeshDomain) and domain.is_meshed:
+        points, cells, _ = domain.subdivided(count)
+        return points, _positive(points, cells)
     if isinstance(domain, CartesianProduct):
         one, other = (mesh(factor, count) for factor in domain.pair)
         return _product(one, other)
@@ -70,6 +70,8 @@ def _delaunay(domain: Domain, count: int) -> tuple[Corners, Simplices]:
 
 def _boundary(domain: Domain, spacing: float) -> Corners:
     """Points of all faces, about `spacing` apart, corners included."""
+    if isinstance(domain, MeshDomain):  # the corners of whose triangles no lattice meets
+        return domain.subdivided(ceil((domain.high - domain.low).max().item() / spacing) + 1).points
     found = []
     for face in domain.faces:
         extent = domain.face_measure(face) ** (1 / (domain.dimension - 1))

@@ -7,7 +7,7 @@ segment, positive elsewhere and smooth but at the ends (N. Sukumar, A. Srivastav
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from math import atan2, cos, hypot, pi, sin
@@ -44,12 +44,24 @@ class Edge:
         return hypot(self.end[0] - self.start[0], self.end[1] - self.start[1])
 
     @property
+    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return self.start, self.end
+
+    @property
     def direction(self) -> tuple[float, float]:
         return (self.end[0] - self.start[0]) / self.length, (self.end[1] - self.start[1]) / self.length
 
     @property
     def is_on_hull(self) -> bool:
         return self.free_start and self.free_end
+
+    def along(self, place: tuple[float, float]) -> float:
+        """How far ahead of the start a place is."""
+        return self.direction[0] * (place[0] - self.start[0]) + self.direction[1] * (place[1] - self.start[1])
+
+    def offset(self, place: tuple[float, float]) -> float:
+        """How far to the left of the edge's line a place is."""
+        return self.direction[0] * (place[1] - self.start[1]) - self.direction[1] * (place[0] - self.start[0])
 
     def vanishing(self, x: Column, y: Column, scale: float) -> Column:
         along = self.direction
@@ -132,9 +144,39 @@ class Outline:
                 found += [Edge(b, a, last, first) for (a, first), (b, last) in ends]
         return tuple(found)
 
-    def factors(self, chosen: Iterable[int]) -> list[Callable[[Column, Column], Column]]:
+    def vanishing(self, chosen: Iterable[int]) -> list[Callable[[Column, Column], Column]]:
         """Functions, positive inside, of which one vanishes on each of the chosen edges to first order."""
-        return [partial(self.edges[number].vanishing, scale=self.scale) for number in chosen]
+        found, left = [], set(chosen)
+        for line in self._lines:
+            if left.issuperset(line):  # one function for all that lies on the line
+                found.append(self.edges[line[0]])
+            else:
+                found += [self._cut(number, line) for number in line if number in left]
+            left -= set(line)
+        found += [self.edges[number] for number in sorted(left)]
+        return [partial(edge.vanishing, scale=self.scale) for edge in found]
+
+    @cached_property
+    def _lines(self) -> list[list[int]]:
+        """The edges on each side of the convex hull."""
+        on_hull = [number for number, edge in enumerate(self.edges) if edge.is_on_hull]
+        lines: list[list[int]] = []
+        for number in on_hull:
+            for line in lines:
+                first = self.edges[line[0]]
+                if max(abs(first.offset(end)) for end in self.edges[number].ends) < NEAR * self.scale:
+                    line.append(number)
+                    break
+            else:
+                lines.append([number])
+        return lines
+
+    def _cut(self, number: int, line: list[int]) -> Edge:
+        """An edge that ends where others on the same side of the hull are not to be vanished on."""
+        edge = self.edges[number]
+        places = [edge.along(end) for other in line for end in self.edges[other].ends]
+        near = NEAR * self.scale
+        return replace(edge, free_start=min(places) > -near, free_end=max(places) < edge.length + near)
 
     def corners(self, names: tuple[str, str]) -> list[Corner]:
         found, arriving = [], {edge.end: edge for edge in self.edges}

@@ -95,7 +95,7 @@ class Box(Domain):
         axis, end = self._end(face)
         return points[:, axis] == end
 
-    def factors(self, faces: Sequence[Face]) -> list[Factor]:
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
         return [partial(self._distance, face) for face in faces]
 
     def _distance(self, face: Face, x: dict[str, Column]) -> Column:
@@ -224,7 +224,7 @@ class _Round(Domain):
     def touches(self, face: Face, points: Points) -> Kept:  # noqa: ARG002
         return (self._scaled(points).norm(dim=1) - 1).abs() <= SLACK
 
-    def factors(self, faces: Sequence[Face]) -> list[Factor]:
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
         return [self._depth for _ in faces]
 
     def _depth(self, x: dict[str, Column]) -> Column:
@@ -354,8 +354,8 @@ class Polygon(Domain):
         share = ((points - start) @ along) / along.square().sum()
         return (away <= SLACK * self._scale) & (share >= -SLACK) & (share <= 1 + SLACK)
 
-    def factors(self, faces: Sequence[Face]) -> list[Factor]:
-        return [on_plane(f, self.names) for f in self._outline.factors(map(self._number, faces))]
+    def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
+        return [on_plane(f, self.names) for f in self._outline.vanishing(map(self._number, faces))]
 
     def inside(self, faces: Sequence[Face]) -> Factor | None:
         """Known of convex polygons: pockets have distances without a sign."""

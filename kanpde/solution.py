@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from kanpde.derivatives import Column, grad
 from kanpde.domains import TIME, Domain, UnitCube
 from kanpde.estimates import FieldEstimate, Inference, estimates
-from kanpde.export import MESH_SUFFIXES, check_place, simplices, whole_file, write_mesh, write_series
+from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
 from kanpde.functions import Points, columns
 from kanpde.layers import Layer, Product
+from kanpde.mesh_domain import MeshDomain
 from kanpde.meshes import mesh
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
@@ -156,7 +157,8 @@ class Solution:
 
         The suffix chooses: .vtu, .vtk or .xdmf hold one mesh (time, if any, as an axis like the others); .pvd holds a
         time-dependent field, one .vtu for each of `frames` times beside it. `points` is their number on each axis.
-        Gradients are those in space, or in time where there is nothing else.
+        Gradients are those in space, or in time where there is nothing else. The mesh of a `MeshDomain` is that of its file,
+        cut into smaller cells, with the groups of cells and of boundary facets.
         """
         box = self.problem.domain
         check_vtk(path, box)
@@ -164,8 +166,11 @@ class Solution:
         _at_least(1, frames=frames)
         series = Path(path).suffix == ".pvd"
         drawn = box.without_time() if series else box
-        places, corners = mesh(drawn, points or _default_points(drawn.dimension))
+        count = points or _default_points(drawn.dimension)
+        places, corners = mesh(drawn, count)
         cells = simplices(corners)
+        groups = drawn.groups(count) if isinstance(drawn, MeshDomain) else None
+        tags = None if groups is None else Tags(*groups)
         at = torch.zeros(len(places), box.dimension, dtype=torch.float64)
         at[:, [box.names.index(n) for n in drawn.names]] = torch.from_numpy(places)
 
@@ -175,9 +180,9 @@ class Solution:
 
         if series:
             times = np.linspace(*box.axes[TIME], frames).tolist()
-            write_series(path, times, map(frame, times))
+            write_series(path, times, map(frame, times), tags)
         else:
-            write_mesh(path, places, cells, self._arrays(self._details, at))
+            write_mesh(path, places, cells, self._arrays(self._details, at), tags)
 
     def _fields(self, x: dict[str, Column]) -> dict[str, Column]:
         """Unknowns and, if known, exact fields and errors, by name."""

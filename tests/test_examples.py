@@ -1,7 +1,11 @@
 """Every example runs, with a small budget, and its claim holds."""
 
+from math import pi
+
 import meshio
 import numpy as np
+import pytest
+import torch
 
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
@@ -13,7 +17,11 @@ from examples.l_shape import ANSWER
 from examples.l_shape import main as l_shape  # examples.l_shape
 from examples.parametric import main as parametric  # examples.parametric
 from examples.pendulum import main as pendulum  # examples.pendulum
+from examples.plate_with_hole import main as plate_with_hole  # examples.plate_with_hole
+from examples.plate_with_hole import stress_concentration
 from examples.poisson import main as poisson  # examples.poisson
+from kanpde import MeshDomain
+from problems.plate_with_hole import MESH, RADIUS
 
 
 def test_poisson(tmp_path):
@@ -73,3 +81,37 @@ def test_inverse(tmp_path):
     found = inverse(folder=tmp_path).parameters["alpha"]
     assert abs(found.value - ALPHA) < 3 * found.standard_error < 0.02
     assert (tmp_path / "inverse.png").exists()
+
+
+def test_plate_with_hole(tmp_path):
+    solution = plate_with_hole(max_seconds=8, folder=tmp_path)
+    assert abs(stress_concentration(solution) - 3) < 0.3  # 1e-3 after a minute, in tests/benchmarks
+    written = meshio.read(tmp_path / "plate_with_hole.vtu")
+    assert {"u", "v", "u_error"} <= set(written.point_data)
+    assert [len(set(numbers)) for numbers in written.cell_data["gmsh:physical"]] == [1, 5]
+    assert (tmp_path / "plate_with_hole.png").exists()
+
+
+@pytest.mark.parametrize("version", ["2.2", "4.1"])
+def test_plate_mesh(tmp_path, version):
+    """What Gmsh itself writes, and what is kept of it in the repository."""
+    try:
+        import gmsh
+
+        from examples.plate_mesh import main  # examples.plate_mesh
+    except (ImportError, OSError) as error:  # the library wants others of the desktop, such as libGLU
+        pytest.skip(f"Gmsh does not start here: {error}")
+    made = main(tmp_path / "plate.msh")
+    if version == "2.2":
+        gmsh.initialize(interruptible=False)
+        gmsh.option.setNumber("General.Terminal", 0)
+        gmsh.open(str(made))
+        gmsh.option.setNumber("Mesh.MshFileVersion", 2.2)
+        gmsh.write(str(made))
+        gmsh.finalize()
+    for plate in map(MeshDomain, (made, MESH)):
+        assert set(plate.faces) == {"left", "bottom", "right", "top", "hole"}
+        assert plate.measure == pytest.approx(1 - pi * RADIUS**2 / 4, rel=1e-6)
+        points, normals = plate.boundary("hole").sample(torch.rand(256, 2).double())
+        assert (points.norm(dim=1) - RADIUS).abs().max() < 1e-6
+        assert (normals + points / RADIUS).abs().max() < 1e-4

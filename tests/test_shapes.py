@@ -90,7 +90,7 @@ def test_points_and_normals(name):
 def test_vanishing_functions(name):
     """Of all faces together: positive inside, zero on each face, with a slope across it but at its ends."""
     domain, _ = SHAPES[name]
-    factors = domain.factors(domain.faces)
+    factors = domain.vanishing(domain.faces)
     assert factors is not None
     assert all((f(columns(domain.points(sobol(2**10, domain.dimension)), domain.names)) > 0).all() for f in factors)
     for _, at, normals in exposed(domain):
@@ -108,7 +108,7 @@ def test_which_faces_can_be_built_in():
     """Alone: edges, rims and rims of holes; not single sides of a notch that is cut out, nor the faces of a union."""
 
     def known(domain):
-        return [domain.factors([face]) is not None for face in domain.faces]
+        return [domain.vanishing([face]) is not None for face in domain.faces]
 
     assert all(known(L))
     assert known(square - Disk(x=0, y=0, radius=0.5)) == [True] * 5

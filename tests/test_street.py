@@ -5,8 +5,9 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions outlines domains shapes meshes quadrature conditions inverse problem corners manufactured "
-    "layers networks jacobians field sampling residuals optimizers refinement estimates export plot solution solver cli"
+    "derivatives splines functions outlines domains shapes simplices facets mesh_files mesh_domain meshes quadrature "
+    "conditions inverse problem corners manufactured layers networks jacobians field sampling residuals optimizers "
+    "refinement estimates export plot solution solver cli"
 ).split()
 
 

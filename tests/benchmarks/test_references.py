@@ -1,4 +1,4 @@
-"""Problems without an exact solution against finite elements that were made to converge."""
+"""Problems against references: finite elements that were made to converge, and Kirsch's stress at a hole."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 from skfem.models.poisson import laplace
 
+from examples.plate_with_hole import stress_concentration
 from kanpde import solve
 from kanpde.functions import columns
 from kanpde.meshes import mesh
 from problems.four_holes import four_holes
+from problems.plate_with_hole import plate_with_hole
 
 
 def finite_elements(problem, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -47,3 +49,11 @@ def test_four_holes():
     assert np.linalg.norm(found - values) < 1e-4 * np.linalg.norm(values)
     x = columns(problem.domain.points(torch.rand(1000, 2, dtype=torch.float64)), ("x", "y"))
     assert (problem.equations(solution.field(**x), x)["equation"].square().mean().sqrt() / problem.sizes["equation"]) < 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_stress_concentration(seed):
+    solution = solve(plate_with_hole(), progress=False, tol=2e-4, max_seconds=300, seed=seed)
+    assert abs(stress_concentration(solution) / 3 - 1) < 1e-3
+    assert solution.errors.relative_l2 < 1e-3
