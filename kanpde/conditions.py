@@ -1,4 +1,4 @@
-"""Conditions: a residual on a part of the boundary.
+"""Conditions: a residual on a part of the boundary, or at a point.
 
 `rows(evaluate, points, normals)` is the residual of a condition at points on its part.
 An initial condition is a condition at the face `box.at(t=0)`.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column, diff
-from kanpde.domains import TIME, Domain, Part, is_end
+from kanpde.domains import TIME, AnyPart, Domain, Part, is_end
 from kanpde.functions import Points, called
 from kanpde.quadrature import Quadrature
 from kanpde.shapes import Box
@@ -32,7 +32,7 @@ class Evaluate(Protocol):
 
 
 Value = float | Callable[..., Tensor]
-Region = Part | Callable[..., Tensor]  # faces, or a predicate of the coordinates
+Region = AnyPart | Callable[..., Tensor]  # faces, a point, or a predicate of the coordinates
 
 
 def given(value: Value, x: dict[str, Column], what: str = "the value") -> Column:
@@ -51,7 +51,10 @@ def as_column(found: object, like: Column, what: str) -> Column:
 
 @dataclass(frozen=True)
 class Condition:
-    """Any residual on a part of the boundary: `Condition(lambda u, x, t: diff(u, t), on=rod.at(t=0))`."""
+    """Any residual on a part of the boundary: `Condition(lambda u, x, t: diff(u, t), on=rod.at(t=0))`.
+
+    At a point too: `Condition(lambda u, x, y: diff(u, x), on=box.point(x=0, y=0))`.
+    """
 
     residual: Callable[..., Tensor]
     on: Region
@@ -63,7 +66,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """u = value. Without `of` it is about the problem's only unknown."""
+    """u = value. Without `of` it is about the problem's only unknown.
+
+    At a point, `Dirichlet(0.0, on=box.point(x=0, y=0), of="p")`, it fixes what an equation leaves free by a constant.
+    """
 
     value: Value
     on: Region

@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import isfinite
 from numbers import Real
+from types import EllipsisType
 from typing import Annotated, TypeGuard
 
 import numpy as np
@@ -159,14 +161,34 @@ class Domain(ABC):
         shown = f"{value:.15g}" if isinstance(value, Real) else repr(value)
         raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
 
+    def point(self, **coordinates: float | EllipsisType) -> "Point":
+        """A point, inside or on the boundary: `box.point(x=0, y=0)`; without `t`, if there is time, at all times.
+
+        `k=...` is all of an axis: a value prescribed at a point for every value of a parameter k.
+        """
+        self._check_axes(tuple(coordinates))
+        given = ", ".join(f"{name}={_number(value)}" for name, value in coordinates.items())
+        if missing := [name for name in self.spatial or self.names if name not in coordinates]:
+            raise ValueError(
+                f"point({given}) leaves out {', '.join(missing)}; give a value on each axis of {self}, or {missing[0]}=... for "
+                "all of its values"
+            )
+        fixed = {name: value for name, value in coordinates.items() if not isinstance(value, EllipsisType)}
+        if not fixed or not all(isinstance(value, Real) and isfinite(value) for value in fixed.values()):
+            raise ValueError(f"point({given}) is no point; give finite numbers, as in point({self.names[0]}=0.5, …)")
+        return Point(self, {name: float(value) for name, value in fixed.items()})
+
     def _check_axes(self, names: tuple[str, ...]) -> None:
         for name in names:
             if name not in self.axes:
                 raise ValueError(f"{self} has no axis {name!r}; its axes are {', '.join(self.names)}")
 
-    def own(self, part: "Part") -> "Part | None":
-        """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None."""
-        return Part(self, part.faces, part.predicate) if part.domain == self else None
+    def own(self, part: "AnyPart") -> "AnyPart | None":
+        """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None.
+
+        Points likewise; ValueError for one that the whole leaves out.
+        """
+        return part.of(self) if part.domain == self else None
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:  # noqa: ARG002
         """Points where two different faces meet, as far as the domain knows them."""
@@ -206,6 +228,9 @@ class Part:
 
         return Part(self.domain, self.faces, both)
 
+    def of(self, domain: Domain) -> "Part":
+        return Part(domain, self.faces, self.predicate)
+
     @property
     def dimension(self) -> int:
         """Of the unit cube that `sample` maps: the first coordinate chooses the face, the others the point on it."""
@@ -237,6 +262,48 @@ class Part:
         if self.predicate is not None:
             inside &= self.predicate(**columns(points, self.domain.names))[:, 0]
         return inside
+
+
+class Point:
+    """A point of a domain, if all coordinates are `fixed`; else all points that have those: one of the space at all times."""
+
+    faces: tuple[Face, ...] = ()  # a point covers none
+
+    def __init__(self, domain: Domain, fixed: dict[str, float]) -> None:
+        self.domain, self.fixed = domain, fixed
+        unit = torch.from_numpy(qmc.Sobol(domain.dimension, rng=np.random.default_rng(0)).random_base2(10))
+        if not len(self.sample(unit)[0]):
+            raise ValueError(f"the point {self._place()} lies outside of {domain}; move it inside or onto the boundary")
+
+    def __repr__(self) -> str:
+        return f"the point {self._place()} of {self.domain}"
+
+    def _place(self) -> str:
+        return ", ".join(f"{name}={value:g}" for name, value in self.fixed.items())
+
+    def of(self, domain: Domain) -> "Point":
+        return Point(domain, self.fixed)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The axes along which it has every coordinate."""
+        return tuple(name for name in self.domain.names if name not in self.fixed)
+
+    @property
+    def dimension(self) -> int:
+        """Of the unit cube that `sample` maps."""
+        return self.domain.dimension
+
+    def sample(self, unit: UnitCube) -> tuple[Points, Points]:
+        """The point, or points with its coordinates, and zeros in place of normals."""
+        points = self.domain.placed(unit if self.free else unit[:1])[0]
+        for name, value in self.fixed.items():
+            points[:, self.domain.names.index(name)] = value
+        points = points[self.domain.contains(points)]
+        return points, torch.zeros_like(points)
+
+
+AnyPart = Part | Point
 
 
 @dataclass(frozen=True)
@@ -329,13 +396,16 @@ class _Pair(Domain):
         step = 1e-6 * (self.high - self.low).max() * self.normals(face, points)
         return self.contains(points - step) & ~self.contains(points + step)
 
-    def own(self, part: Part) -> Part | None:
+    def own(self, part: AnyPart) -> AnyPart | None:
         if (whole := super().own(part)) is not None:
             return whole
         found = [(number, inner) for number, domain in enumerate(self.pair) if (inner := domain.own(part)) is not None]
         if not found:
             return None
-        return Part(self, tuple(Side(number, f) for number, inner in found for f in inner.faces), part.predicate)
+        if isinstance(part, Point):
+            return part.of(self)
+        faces = tuple(Side(number, f) for number, inner in found if isinstance(inner, Part) for f in inner.faces)
+        return Part(self, faces, part.predicate)
 
 
 class Intersection(_Pair):
@@ -494,11 +564,13 @@ class CartesianProduct(Domain):
         factors = [domain.without_time() for domain in self.pair if domain.names != (TIME,)]
         return factors[0] if len(factors) == 1 else CartesianProduct(*factors)
 
-    def own(self, part: Part) -> Part | None:
+    def own(self, part: AnyPart) -> AnyPart | None:
         if (whole := super().own(part)) is not None:
             return whole
         for number, domain in enumerate(self.pair):
             if (inner := domain.own(part)) is not None:
+                if isinstance(inner, Point):
+                    return inner.of(self)
                 faces = tuple(f if is_end(f) else Side(number, f) for f in inner.faces)
                 return Part(self, faces, inner.predicate and partial(_of_some, inner.predicate, domain.names))
         return None
@@ -519,6 +591,10 @@ class CartesianProduct(Domain):
 def _of_some(predicate: Callable[..., Column], names: tuple[str, ...], **x: Column) -> Column:
     """A predicate of some of the coordinates, as one of all."""
     return predicate(**{name: x[name] for name in names})
+
+
+def _number(value: object) -> str:
+    return "..." if value is ... else f"{value:g}" if isinstance(value, Real) else repr(value)
 
 
 def is_end(face: Face) -> TypeGuard[tuple[str, int]]:

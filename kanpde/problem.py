@@ -12,9 +12,21 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from kanpde.conditions import AnyCondition, Columns, Condition, Dirichlet, Evaluate, Integral, Periodic, as_column, given
+from kanpde.conditions import (
+    AnyCondition,
+    Columns,
+    Condition,
+    Dirichlet,
+    Evaluate,
+    Integral,
+    Neumann,
+    Periodic,
+    Robin,
+    as_column,
+    given,
+)
 from kanpde.derivatives import Column, MultiIndex, Probe
-from kanpde.domains import TIME, Domain, Face, Part, is_end
+from kanpde.domains import TIME, AnyPart, Domain, Face, Part, Point, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
 from kanpde.quadrature import Quadrature
@@ -54,7 +66,7 @@ class Problem:
     parameters: Mapping[str, Unknown] = field(default_factory=dict)
     observations: Sequence[Observations] = ()
     unknowns: tuple[str, ...] = field(init=False)
-    parts: Mapping[str, Part | Quadrature] = field(init=False, repr=False)
+    parts: Mapping[str, AnyPart | Quadrature] = field(init=False, repr=False)
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
@@ -99,7 +111,7 @@ class Problem:
             warnings.warn(
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
                 "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
-                "boundary, or its integral, as by Integral(…)",
+                "boundary or at box.point(…), or its integral, as by Integral(…)",
                 stacklevel=3,
             )
 
@@ -203,7 +215,7 @@ class Problem:
 
     # --- what is read off -----------------------------------------------------------------------------------------
 
-    def _part(self, name: str) -> Part | Quadrature:
+    def _part(self, name: str) -> AnyPart | Quadrature:
         condition = self.conditions[name]
         if not isinstance(condition, AnyCondition):
             raise TypeError(
@@ -224,13 +236,22 @@ class Problem:
         if isinstance(condition, Integral):
             with _about(f"condition {name!r}"):
                 return condition.region(self.domain)
-        if isinstance(condition.on, Part):
-            if (own := self.domain.own(condition.on)) is None:
+        if isinstance(condition.on, AnyPart):
+            with _about(f"condition {name!r}"):
+                own = self.domain.own(condition.on)
+            if own is None:
                 raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
+            if isinstance(own, Point) and isinstance(condition, Neumann | Robin):
+                raise ValueError(
+                    f"condition {name!r} takes the normal of {own!r}, which has none; give the derivative itself, as in "
+                    f"Condition(lambda …: diff(u, {self.domain.names[0]}), on=…)"
+                )
             return own
         if callable(condition.on):
             return Part(self.domain, self.domain.faces).where(condition.on)
-        raise TypeError(f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…) or a predicate")
+        raise TypeError(
+            f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…), box.point(…) or a predicate"
+        )
 
     def _completed(self, name: str) -> AnyCondition:
         """The condition with what it leaves to its problem: the only unknown, or how many derivatives are periodic."""
@@ -340,8 +361,9 @@ class Problem:
                     continue
                 low, high = self.domain.axes[axis]
                 counts = [self._conditions_on(unknown, (axis, side), random) for side in (0, 1)]
+                pins = self._pins(unknown)
                 if axis == TIME:
-                    if counts[0] < order:
+                    if counts[0] + pins < order:
                         kinds = "an initial value" if order == 1 else f"{order} initial conditions (value, velocity, …)"
                         raise ValueError(
                             f"the equation has a derivative of order {order} of {unknown} by t, so it needs {kinds}, "
@@ -350,8 +372,8 @@ class Problem:
                         )
                     continue
                 bare = [(low, high)[side] for side in (0, 1) if counts[side] == 0]
-                if self.domain.dimension == 1 and sum(counts) >= order:
-                    continue  # an ordinary differential equation may have all of its data at one end
+                if self.domain.dimension == 1 and sum(counts) + pins >= order:
+                    continue  # an ordinary differential equation may have all of its data at one end, or inside
                 if (order >= 2 and bare) or (len(bare) == 2 and len(self.unknowns) == 1):
                     raise ValueError(
                         f"nothing determines {unknown} at {axis}={bare[0]:g}: the equation has derivatives of order {order} "
@@ -388,6 +410,11 @@ class Problem:
     def _conditions_on(self, unknown: str, face: Face, random: torch.Generator) -> int:
         """How many conditions of an unknown hold at every point of a face."""
         return int(self._cover(unknown, self._on_face(face, random)).min())
+
+    def _pins(self, unknown: str) -> int:
+        """How many conditions at points an ordinary differential equation has; elsewhere a point covers nothing."""
+        names = [n for n, c in self.conditions.items() if getattr(c, "of", unknown) == unknown]
+        return sum(isinstance(self.parts[name], Point) for name in names) if self.domain.dimension == 1 else 0
 
     def _cover(self, unknown: str, points: Points) -> Annotated[Tensor, "points"]:
         """How many conditions of an unknown hold at each point."""
