@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from math import isfinite
 from numbers import Real
 from types import EllipsisType
@@ -16,16 +17,20 @@ from typing import Annotated, TypeGuard
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.functions import Points, called, columns
+from kanpde.rules import Graph, Rule, crossings, gauss, product, share, strips, together
 
 UnitCube = Annotated[Tensor, "points dimension"]
 
 TIME = "t"  # the axis of this name is time: its first face carries initial values, its last none
 SLACK = 1e-9  # a point this near to the boundary, relative to the domain's size, lies on it
+
+KNOWN = "they are on boxes, disks, ellipses, balls, polygons, unions, intersections and differences in the plane, and products"
 
 Face = Hashable
 Kept = Annotated[Tensor, "points"]  # truth values
@@ -193,6 +198,42 @@ class Domain(ABC):
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:  # noqa: ARG002
         """Points where two different faces meet, as far as the domain knows them."""
         return torch.empty(0, self.dimension, dtype=torch.float64)
+
+    # --- quadrature -----------------------------------------------------------------------------------------------
+
+    @property
+    def factors(self) -> tuple["Domain", ...]:
+        """The domains of which it is the product, in the order of its axes."""
+        return (self,)
+
+    def face_factor(self, face: Face) -> tuple[int, Face]:
+        """The number of the factor that a face belongs to, and what the factor calls it."""
+        return 0, face
+
+    def nodes(self, count: int) -> Rule:
+        """Nodes and weights of integrals over the domain: about `count` along each axis, at rounding for smooth functions."""
+        if len(self.factors) == 1:
+            raise ValueError(f"integrals over {self} are not known; {KNOWN}")
+        return product([factor.nodes(count) for factor in self.factors])
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        """The same of integrals over a face, as far as it belongs to the boundary."""
+        number, inner = self.face_factor(face)
+        if len(self.factors) == 1:
+            raise ValueError(f"integrals over {face} of {self} are not known; {KNOWN}")
+        return product([f.face_nodes(inner, count) if n == number else f.nodes(count) for n, f in enumerate(self.factors)])
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """Of a domain in the plane: its boundary, but for vertical lines, as curves y(x)."""
+        (low, high), *others = self.axes.values()
+        if self.dimension != 2 or self.intervals != self.names:
+            raise ValueError(f"integrals over what is made of {self} are not known; {KNOWN}")
+        return [(low, high, partial(np.full_like, fill_value=y)) for y in others[0]]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:  # noqa: ARG002
+        """Of a domain in the plane: points of a face, from 0 to 1 along it, and the speed there."""
+        raise ValueError(f"integrals over {face} of {self} are not known; {KNOWN}")
 
     # --- algebra --------------------------------------------------------------------------------------------------
 
@@ -389,12 +430,54 @@ class _Pair(Domain):
 
     def touches(self, face: Face, points: Points) -> Kept:
         domain, inner, _ = self._operand(face)
-        return domain.touches(inner, points) & self._exposed(face, points)
+        return domain.touches(inner, points) & domain.contains(points) & self._exposed(face, points)
 
     def _exposed(self, face: Face, points: Points) -> Kept:
         """Where a face of one of the two bounds the whole: one side of it lies inside, the other does not."""
         step = 1e-6 * (self.high - self.low).max() * self.normals(face, points)
         return self.contains(points - step) & ~self.contains(points + step)
+
+    @property
+    def graphs(self) -> list[Graph]:
+        return [graph for domain in self.pair for graph in domain.graphs]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:
+        domain, inner, _ = self._operand(face)
+        return domain.curve(inner, along)
+
+    def nodes(self, count: int) -> Rule:
+        return strips(self.graphs, self.contains, count)
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        """On each arc between the points where shapes cross, if the whole ends there; what two faces share counts once."""
+        before = self.faces[: self.faces.index(face)]
+        ends = self._crossings(face)
+        arcs = []
+        for low, high in pairwise(ends):
+            inside, _ = self.curve(face, torch.tensor([low + 0.618034 * (high - low)], dtype=torch.float64))
+            if self._exposed(face, inside) and not any(self.touches(other, inside) for other in before):
+                along, weights = gauss(low, high, share(count, high - low, 1.0))
+                points, speeds = self.curve(face, along[:, 0])
+                arcs.append((points, weights * speeds))
+        return together(arcs or [(torch.zeros(0, self.dimension).double(), torch.zeros(0).double())])
+
+    def _crossings(self, face: Face) -> list[float]:
+        """Where, from 0 to 1 along a face, other shapes begin and end, its own ends included."""
+        grid, ends = np.linspace(0, 1, 2049), [0.0, 1.0]
+        for shape in self._shapes():
+
+            def inside(along: NDArray[np.float64], shape: Domain = shape) -> NDArray[np.bool_]:
+                return shape.contains(self.curve(face, torch.from_numpy(along))[0], 1e-14).numpy()
+
+            changed = np.flatnonzero(np.diff(inside(grid)))
+            found = crossings(inside, grid[changed], grid[changed + 1])
+            touched = np.diff(found, prepend=0, append=1) < 1e-6  # where it enters and leaves at once
+            ends += found[~touched[:-1] & ~touched[1:]].tolist()
+        return sorted(set(ends))
+
+    def _shapes(self) -> list[Domain]:
+        """What it is made of."""
+        return [shape for domain in self.pair for shape in (domain._shapes() if isinstance(domain, _Pair) else [domain])]
 
     def own(self, part: AnyPart) -> AnyPart | None:
         if (whole := super().own(part)) is not None:
@@ -505,6 +588,15 @@ class CartesianProduct(Domain):
     @property
     def share(self) -> float:
         return self.pair[0].share * self.pair[1].share
+
+    @property
+    def factors(self) -> tuple[Domain, ...]:
+        return (*self.pair[0].factors, *self.pair[1].factors)
+
+    def face_factor(self, face: Face) -> tuple[int, Face]:
+        number, inner = self._factor(face)
+        inside, innermost = self.pair[number].face_factor(inner)
+        return inside + number * len(self.pair[0].factors), innermost
 
     def _split(self, points: Tensor) -> list[Tensor]:
         return list(points.split([domain.dimension for domain in self.pair], 1))

@@ -5,8 +5,8 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions domains shapes meshes quadrature conditions inverse problem manufactured layers networks "
-    "jacobians field sampling residuals optimizers refinement estimates export plot solution solver cli"
+    "derivatives splines functions rules domains shapes meshes quadrature conditions inverse problem manufactured layers "
+    "networks jacobians field sampling residuals optimizers refinement estimates export plot solution solver cli"
 ).split()
 
 
