@@ -343,6 +343,12 @@ class Point:
         points = points[self.domain.contains(points)]
         return points, torch.zeros_like(points)
 
+    def contains(self, points: Points) -> Kept:
+        inside = torch.ones(len(points), dtype=torch.bool)
+        for name, value in self.fixed.items():
+            inside &= points[:, self.domain.names.index(name)] == value
+        return inside
+
 
 AnyPart = Part | Point
 

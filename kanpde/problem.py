@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import combinations, product
 from math import ceil, pi, prod, sqrt
 from typing import Annotated, Any
 
@@ -53,10 +53,16 @@ class Problem:
     observations: measured values, which parameters need.
 
     Raises TypeError or ValueError, before any work, for: axes that the residual does not take, a boundary or initial
-    state that nothing determines or that is determined twice, different values where two faces meet, results that are
+    state that nothing determines or that is determined twice, different values on either side of a seam, results that are
     not finite or have the wrong shape, and an exact solution that does not satisfy an equation or a condition. Warns of
-    an unknown that is determined only up to a constant. Where there are observations, which may stand in for boundary data
-    that nobody has, a boundary or initial state that nothing else determines is no error, but a warning.
+    an unknown that is determined only up to a constant.
+
+    Warns of different Dirichlet values where two faces meet, such as the lid and the walls of a cavity, or an initial
+    state and a wall. There the solution jumps and its slopes are unbounded. The condition that is listed first is built in
+    exactly, where an ansatz allows it; the other one is weighted, in full up to the corner.
+
+    Where there are observations, which may stand in for boundary data that nobody has, a boundary or initial state that
+    nothing else determines is no error, but a warning.
     """
 
     domain: Domain
@@ -70,6 +76,7 @@ class Problem:
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
+    yielding: frozenset[str] = field(init=False, repr=False)  # conditions that are weighted, as one before says other values
 
     def __post_init__(self) -> None:
         def set_(name: str, value: object) -> None:
@@ -103,7 +110,7 @@ class Problem:
             if not self.observations:
                 raise
             warnings.warn(f"observations alone have to make up for this: {error}", stacklevel=3)
-        self._check_agreement(random)
+        set_("yielding", self._check_agreement(random))
         if self.exact is not None:
             self._check_exact(points, random)
         observed = {o.of for o in self.observations}
@@ -425,27 +432,41 @@ class Problem:
                 cover += part.contains(points)
         return cover
 
-    def _check_agreement(self, random: torch.Generator) -> None:
-        """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
+    def _check_agreement(self, random: torch.Generator) -> frozenset[str]:
+        """Dirichlet conditions of one unknown agree at points and across seams; which ones give way at edges if not."""
         held = [(n, c, self.parts[n]) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
-        values = [(n, c, part) for n, c, part in held if isinstance(part, Part)]
+        values = [(n, c, part) for n, c, part in held if isinstance(part, AnyPart) and not taken_by(c, self.parameters)]
         seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
-        for (first, one, part), (second, other, beside), (seam, axis) in product(values, values, [("", None), *seams]):
-            if one.of != other.of or taken_by(one, self.parameters) or taken_by(other, self.parameters):
+        pairs = [(one, other, ("", None)) for one, other in combinations(values, 2)] + list(product(values, values, seams))
+        yielding = set()
+        for (first, one, part), (second, other, beside), (seam, axis) in pairs:
+            if one.of != other.of:
                 continue
-            here, there = _meeting(part, beside, axis, random)
+            here, there, shared = _meeting(part, beside, axis, random)
             if not len(here):
                 continue
             a, b = (given(c.value, columns(at, self.domain.names)) for c, at in ((one, here), (other, there)))
-            gap, worst = (a - b).abs().max(0)
-            if gap > 1e-8 * (1 + a.abs().max()):
-                where = f"{first!r} and {second!r} meet at {self._place(here[worst[0]])}"
-                if axis is not None:
-                    where += f", joined by {seam!r} to {self._place(there[worst[0]])}"
-                raise ValueError(
-                    f"conditions {where}, where one says {a[worst].item():g} and the other {b[worst].item():g}; "
-                    "make the values agree there"
-                )
+            gap = (a - b).abs()[:, 0]
+            wrong = ~(gap <= 1e-8 * (1 + a.abs().max()))
+            if not wrong.any():
+                continue
+            contradict = (wrong & shared).any()
+            worst = (gap * shared if contradict else gap).argmax()
+            where = f"{first!r} and {second!r} meet at {self._place(here[worst])}"
+            if axis is not None:
+                where += f", joined by {seam!r} to {self._place(there[worst])}"
+            where += f", where one says {a[worst].item():g} and the other {b[worst].item():g}"
+            if axis is not None or contradict:
+                raise ValueError(f"conditions {where}; make the values agree there")
+            yielding.add(second)
+            warnings.warn(
+                f"conditions {where}: {first!r}, listed first, is built in exactly where an ansatz allows it, {second!r} is "
+                "weighted, in full up to that place; the solution jumps and its slopes are unbounded there, which limits "
+                f"accuracy, nearby most of all. List {second!r} first to keep that one, or let the values agree, as 4x(1 − x) "
+                "does with zero at both ends",
+                stacklevel=4,
+            )
+        return frozenset(yielding)
 
     def _place(self, point: Annotated[Tensor, "axes"]) -> str:
         return ", ".join(f"{name}={value:g}" for name, value in zip(self.domain.names, point.tolist(), strict=True))
@@ -573,19 +594,28 @@ def _check_column(what: str, column: object, points: int) -> None:
         raise ValueError(f"{what} is not finite everywhere in the domain; check divisions, roots and logarithms in it")
 
 
-def _meeting(one: Part, other: Part, seam: str | None, random: torch.Generator) -> tuple[Points, Points]:
-    """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis."""
+def _meeting(
+    one: AnyPart, other: AnyPart, seam: str | None, random: torch.Generator
+) -> tuple[Points, Points, Annotated[Tensor, "points"]]:
+    """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis.
+
+    Last, which of them are more than an edge: a whole area of a face, or a point that one of the two is.
+    """
     domain = one.domain
+    unit = torch.rand(16, domain.dimension, generator=random, dtype=torch.float64)
+    if isinstance(point := one, Point) or isinstance(point := other, Point):
+        tried = [(point.sample(unit)[0], True)] if seam is None or seam not in point.fixed else []
+    else:
+        pairs = [(f, g) for f, g in product(one.faces, other.faces) if not any(is_end(e) and e[0] == seam for e in (f, g))]
+        tried = [(domain.on_face(f, unit[:, 1:])[0] if f == g else domain.meetings(f, g, unit), f == g) for f, g in pairs]
     here, there = ([torch.empty(0, domain.dimension, dtype=torch.float64)] for _ in range(2))
-    for first, second in product(one.faces, other.faces):
-        if any(is_end(face) and face[0] == seam for face in (first, second)):
-            continue
-        unit = torch.rand(16, domain.dimension, generator=random, dtype=torch.float64)
-        points = domain.on_face(first, unit[:, 1:])[0] if first == second else domain.meetings(first, second, unit)
+    shared = [torch.empty(0, dtype=torch.bool)]
+    for points, same in tried:
         twins = points.clone()
         if seam is not None:
             points[:, domain.names.index(seam)], twins[:, domain.names.index(seam)] = domain.axes[seam]
         both = one.contains(points) & other.contains(twins)
         here.append(points[both])
         there.append(twins[both])
-    return torch.cat(here), torch.cat(there)
+        shared.append(torch.full((int(both.sum()),), same))
+    return torch.cat(here), torch.cat(there), torch.cat(shared)

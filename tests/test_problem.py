@@ -329,19 +329,6 @@ BROKEN = {
         r"needs 2 initial conditions \(value, velocity, …\), but 1 found; add .* Condition\(lambda …: diff\(u, t\), on=",
     ),
     # --- values that disagree
-    "conflict at a corner": (
-        lambda: Problem(square, poisson, split(1.0, lambda x, **_: 3 - x)),
-        "'cold' and 'hot' meet at x=0, y=[01], where one says 1 and the other 3; make the values agree",
-    ),
-    "conflict with zero": (lambda: Problem(square, poisson, split(0.0, 1.0)), "one says 0 and the other 1"),
-    "conflict of walls with the start": (
-        lambda: Problem(strip, heat, ENDS | {"start": Dirichlet(lambda x, **_: x * (2 - x), on=strip.at(t=0))}),
-        "'ends' and 'start' meet at x=1, t=0",
-    ),
-    "conflict with a condition that names the only unknown": (
-        lambda: Problem(square, poisson, split(0.0, 0.0) | {"hot": Dirichlet(1.0, on=square.boundary("y"), of="u")}),
-        "'cold' and 'hot' meet at",
-    ),
     "conflict on one face": (
         lambda: Problem(line, oscillator, {"cold": Dirichlet(0.0, on=line.boundary()), "hot": Dirichlet(1.0, on=line.at(x=0))}),
         "'cold' and 'hot' meet at x=0",
