@@ -177,7 +177,9 @@ class Integral:
                 "torch.where, on what is to be left out"
             )
         if not isinstance(own := domain.own(self.on), Part):
-            raise ValueError(f"the integral lies on {self.on}, but the domain is {domain}")
+            raise ValueError(
+                f"the integral lies on {self.on}, but the domain is {domain}; take faces of that, or of what it is made of"
+            )
         across = {domain.face_factor(face)[0] for face in own.faces}
         along = {name for number in across for name in domain.factors[number].names}
         curved = {name for number in across if (f := domain.factors[number]).dimension > 1 for name in f.names}

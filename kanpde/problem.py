@@ -179,7 +179,8 @@ class Problem:
                 raise ValueError(f"parameter {name!r} has the name of {kind}; give it another")
             if strange := [axis for axis in parameter.axes if axis not in self.domain.axes]:
                 raise ValueError(
-                    f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(self.domain.names)}"
+                    f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(self.domain.names)}: "
+                    "give it some of those"
                 )
             if not any(name in taken_by(function, self.parameters) for function in functions):
                 raise ValueError(
@@ -209,7 +210,9 @@ class Problem:
         if of is None and len(self.unknowns) > 1:
             raise ValueError(f"{what} does not say of which unknown: add of= one of {self.unknowns}")
         if of is not None and of not in self.unknowns:
-            raise ValueError(f"{what} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
+            raise ValueError(
+                f"{what} is of {of!r}; the unknowns are {', '.join(self.unknowns)}: give one of them as of=, or drop it"
+            )
         with _about(what):
             points = observations.at(self.domain.names)
         outside = ~self.domain.contains(points)
@@ -230,7 +233,10 @@ class Problem:
             )
         of = getattr(condition, "of", None)
         if of is not None and of not in self.unknowns:
-            raise ValueError(f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
+            raise ValueError(
+                f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}: give one of "
+                "them as of=, or drop it"
+            )
         if of is None and hasattr(condition, "of") and len(self.unknowns) > 1:
             raise ValueError(f"condition {name!r} does not say of which unknown: add of= one of {self.unknowns}")
         if isinstance(condition, Periodic):
@@ -247,7 +253,10 @@ class Problem:
             with _about(f"condition {name!r}"):
                 own = self.domain.own(condition.on)
             if own is None:
-                raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
+                raise ValueError(
+                    f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}; take the part from that "
+                    "domain, or from one that it is made of"
+                )
             if isinstance(own, Point) and isinstance(condition, Neumann | Robin):
                 raise ValueError(
                     f"condition {name!r} takes the normal of {own!r}, which has none; give the derivative itself, as in "
@@ -310,7 +319,9 @@ class Problem:
                     at, normals = (t[:TRIALS] for t in self.samples(name, 1024 * TRIALS, random))
                 column = condition.rows(evaluate, at, normals) if len(at) else None
             if column is None:
-                raise ValueError(f"{what} holds at no point of {self.parts[name]}; check its predicate")
+                raise ValueError(
+                    f"{what} holds at no point of {self.parts[name]}; check its predicate, which is asked on the boundary alone"
+                )
             _check_column(what, column, len(at))
             operators[name] = free.operator(what, column)
         return operators
