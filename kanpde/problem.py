@@ -59,7 +59,7 @@ class Problem:
 
     Warns of different Dirichlet values where two faces meet, such as the lid and the walls of a cavity, or an initial
     state and a wall. There the solution jumps and its slopes are unbounded. The condition that is listed first is built in
-    exactly, where an ansatz allows it; the other one is weighted, in full up to the corner.
+    exactly, where an ansatz allows it, unless it has given way to another; the other one is weighted, up to the corner.
 
     Where there are observations, which may stand in for boundary data that nobody has, a boundary or initial state that
     nothing else determines is no error, but a warning.
@@ -469,11 +469,15 @@ class Problem:
             where += f", where one says {a[worst].item():g} and the other {b[worst].item():g}"
             if axis is not None or contradict:
                 raise ValueError(f"conditions {where}; make the values agree there")
-            yielding.add(second)
+            if first in yielding:  # it has given way to another already, so that this one need not
+                kept, weighted, why = second, first, f"as {first!r} is weighted anyway"
+            else:
+                kept, weighted, why = first, second, "listed first"
+            yielding.add(weighted)
             warnings.warn(
-                f"conditions {where}: {first!r}, listed first, is built in exactly where an ansatz allows it, {second!r} is "
+                f"conditions {where}: {kept!r}, {why}, is built in exactly where an ansatz allows it, {weighted!r} is "
                 "weighted, in full up to that place; the solution jumps and its slopes are unbounded there, which limits "
-                f"accuracy, nearby most of all. List {second!r} first to keep that one, or let the values agree, as 4x(1 − x) "
+                f"accuracy, most of all nearby. List {weighted!r} first to keep that, or let the values agree, as 4x(1 − x) "
                 "does with zero at both ends",
                 stacklevel=4,
             )

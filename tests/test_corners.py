@@ -43,7 +43,7 @@ DISAGREE = {
     ),
     "walls and start": (
         lambda: Problem(rod, heat, ENDS | {"start": Dirichlet(lambda x, **_: x * (2 - x), on=rod.at(t=0))}),
-        "'ends' and 'start' meet at x=1, t=0, where one says 0 and the other 1: .* List 'start' first to keep that one",
+        "'ends' and 'start' meet at x=1, t=0, where one says 0 and the other 1: .* List 'start' first to keep that",
     ),
     "lid by a predicate": (
         lambda: Problem(
@@ -86,6 +86,18 @@ def test_the_condition_listed_first_stays_exact(swap):
     problem = Problem(square, laplace, {name: every[name] for name in names})
     assert Field(problem, network(problem)).hard == names[:1]
     assert Field(problem, network(problem), hard=False).hard == ()
+
+
+@pytest.mark.filterwarnings("ignore:conditions")
+def test_what_disagrees_only_with_a_weighted_condition_stays_exact():
+    conditions = {
+        "floor": Dirichlet(0.0, on=square.at(y=0)),
+        "sides": Dirichlet(1.0, on=square.boundary("x")),
+        "top": Dirichlet(0.0, on=square.at(y=1)),
+    }
+    problem = Problem(square, laplace, conditions)
+    assert problem.yielding == {"sides"}
+    assert Field(problem, network(problem)).hard == ("floor", "top")
 
 
 def cavity(u, v, p, x, y):
