@@ -1,4 +1,4 @@
-"""Conditions: a residual on a part of the boundary.
+"""Conditions: a residual on a part of the boundary, or at a point.
 
 `rows(evaluate, points, normals)` is the residual of a condition at points on its part.
 An initial condition is a condition at the face `box.at(t=0)`.
@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column, diff
-from kanpde.domains import TIME, Domain, Part, is_end
+from kanpde.domains import TIME, AnyPart, Domain, Part
 from kanpde.functions import Points, called, columns
 from kanpde.quadrature import Quadrature
-from kanpde.shapes import Box
 
 Columns = Annotated[Tensor, "points rows"]
 
@@ -34,7 +33,7 @@ class Evaluate(Protocol):
 
 
 Value = float | Callable[..., Tensor]
-Region = Part | Callable[..., Tensor]  # faces, or a predicate of the coordinates
+Region = AnyPart | Callable[..., Tensor]  # faces, a point, or a predicate of the coordinates
 
 
 def given(value: Value, x: dict[str, Column], what: str = "the value") -> Column:
@@ -55,7 +54,8 @@ def as_column(found: object, like: Column, what: str) -> Column:
 class Condition:
     """Any residual on a part of the boundary: `Condition(lambda u, x, t: diff(u, t), on=rod.at(t=0))`.
 
-    A residual that names an argument `normal` gets the outward unit normal, a tuple of columns, one for each axis:
+    At a point too: `Condition(lambda u, x, y: diff(u, x), on=box.point(x=0, y=0))`. A residual that names an argument `normal`
+    gets the outward unit normal, a tuple of columns, one for each axis:
     `Condition(lambda u, x, y, normal: dot(grad(u, x, y), normal) - u, on=…)` for a `dot` of one's own.
     """
 
@@ -73,7 +73,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Dirichlet:
-    """u = value. Without `of` it is about the problem's only unknown."""
+    """u = value. Without `of` it is about the problem's only unknown.
+
+    At a point, `Dirichlet(0.0, on=box.point(x=0, y=0), of="p")`, it fixes what an equation leaves free by a constant.
+    """
 
     value: Value
     on: Region
@@ -191,7 +194,8 @@ class Integral:
 
     Where the domain has time the integral is over space and holds at every time; `over` names other axes to integrate
     along. The value is a number, or a function of the coordinates that are left. `nodes` of Gauss–Legendre quadrature
-    along each axis: more for steep integrands. `rows` are what the points of the integral add to it, less the value.
+    along each axis: more for steep integrands. At rounding for smooth integrands on every shape, but not known for unions,
+    intersections and differences in space. `rows` are what the points of the integral add to it, less the value.
     """
 
     integrand: Callable[..., Tensor]
@@ -200,33 +204,37 @@ class Integral:
     over: Sequence[str] | None = None
     nodes: int | None = None
 
-    def region(self, box: Domain) -> Quadrature:
-        if not isinstance(box, Box):
-            raise ValueError(f"the integral is over {box!r}; integrals are taken on boxes and their faces so far")
-        if isinstance(self.on, Part) and self.on.domain != box:
-            raise ValueError(f"the integral lies on {self.on}, but the domain is {box}")
-        over = box.names if self.over is None else tuple(self.over)
-        if self.over is None and box.names != (TIME,):
-            over = tuple(axis for axis in box.names if axis != TIME)
-        if isinstance(self.over, str) or not over or not set(over) <= set(box.names):
-            raise ValueError(f"over={self.over!r}; give a tuple of axes to integrate along, out of {', '.join(box.names)}")
+    def region(self, domain: Domain) -> Quadrature:
+        over = domain.names if self.over is None else tuple(self.over)
+        if self.over is None and domain.names != (TIME,):
+            over = domain.spatial
+        if isinstance(self.over, str) or not over or not set(over) <= set(domain.names):
+            raise ValueError(f"over={self.over!r}; give a tuple of axes to integrate along, out of {', '.join(domain.names)}")
+        for factor in domain.factors:
+            if 0 < len(set(factor.names) & set(over)) < factor.dimension:
+                raise ValueError(f"over={self.over!r} takes apart {factor}; give all of {', '.join(factor.names)}, or none")
         if self.nodes is not None and not (isinstance(self.nodes, int) and self.nodes > 0):
             raise ValueError(f"nodes={self.nodes!r}; give a whole number of nodes along each axis")
         if self.on is None:
-            return Quadrature(box, over, (), self.nodes)
+            return Quadrature(domain, over, (), self.nodes)
         if not isinstance(self.on, Part) or self.on.predicate is not None:
             raise ValueError(
                 f"the integral lies on {self.on!r}; it takes whole faces, as in on=box.at(…): make the integrand zero, by "
                 "torch.where, on what is to be left out"
             )
-        faces = tuple(face for face in self.on.faces if is_end(face))  # all, on a box
-        across = {axis for axis, _ in faces}
-        if len(across) > 1 and not across <= set(over):
+        if not isinstance(own := domain.own(self.on), Part):
+            raise ValueError(
+                f"the integral lies on {self.on}, but the domain is {domain}; take faces of that, or of what it is made of"
+            )
+        across = {domain.face_factor(face)[0] for face in own.faces}
+        along = {name for number in across for name in domain.factors[number].names}
+        curved = {name for number in across if (f := domain.factors[number]).dimension > 1 for name in f.names}
+        if (len(across) > 1 and not along <= set(over)) or not curved <= set(over):
             raise ValueError(
                 f"the integral over {', '.join(over)} lies on {self.on!r}, of which some faces leave other coordinates than "
                 "others; give an Integral for each"
             )
-        return Quadrature(box, over, faces, self.nodes)
+        return Quadrature(domain, over, own.faces, self.nodes)
 
     def rows(self, evaluate: Evaluate, points: Points, normals: Points) -> Column:  # noqa: ARG002
         unknowns, x = evaluate(points)

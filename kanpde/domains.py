@@ -9,23 +9,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
+from itertools import pairwise
+from math import isfinite
 from numbers import Real
+from types import EllipsisType
 from typing import Annotated, TypeGuard
 
 import numpy as np
 import shapely
 import torch
+from numpy.typing import NDArray
 from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.functions import Points, called, columns
 from kanpde.outlines import Corner, Outline, both, either
+from kanpde.rules import Graph, Rule, crossings, gauss, product, share, strips, together
 
 UnitCube = Annotated[Tensor, "points dimension"]
 
 TIME = "t"  # the axis of this name is time: its first face carries initial values, its last none
 SLACK = 1e-9  # a point this near to the boundary, relative to the domain's size, lies on it
+
+KNOWN = "they are on boxes, disks, ellipses, balls, polygons, unions, intersections and differences in the plane, and products"
 
 Face = Hashable
 Factor = Callable[[dict[str, Column]], Column]
@@ -182,18 +189,74 @@ class Domain(ABC):
         shown = f"{value:.15g}" if isinstance(value, Real) else repr(value)
         raise ValueError(f"{self} has no face {name}={shown}; its faces across {name} are at {low:.15g} and {high:.15g}")
 
+    def point(self, **coordinates: float | EllipsisType) -> "Point":
+        """A point, inside or on the boundary: `box.point(x=0, y=0)`; without `t`, if there is time, at all times.
+
+        `k=...` is all of an axis: a value prescribed at a point for every value of a parameter k.
+        """
+        self._check_axes(tuple(coordinates))
+        given = ", ".join(f"{name}={_number(value)}" for name, value in coordinates.items())
+        if missing := [name for name in self.spatial or self.names if name not in coordinates]:
+            raise ValueError(
+                f"point({given}) leaves out {', '.join(missing)}; give a value on each axis of {self}, or {missing[0]}=... for "
+                "all of its values"
+            )
+        fixed = {name: value for name, value in coordinates.items() if not isinstance(value, EllipsisType)}
+        if not fixed or not all(isinstance(value, Real) and isfinite(value) for value in fixed.values()):
+            raise ValueError(f"point({given}) is no point; give finite numbers, as in point({self.names[0]}=0.5, …)")
+        return Point(self, {name: float(value) for name, value in fixed.items()})
+
     def _check_axes(self, names: tuple[str, ...]) -> None:
         for name in names:
             if name not in self.axes:
                 raise ValueError(f"{self} has no axis {name!r}; its axes are {', '.join(self.names)}")
 
-    def own(self, part: "Part") -> "Part | None":
-        """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None."""
-        return Part(self, part.faces, part.predicate) if part.domain == self else None
+    def own(self, part: "AnyPart") -> "AnyPart | None":
+        """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None.
+
+        Points likewise; ValueError for one that the whole leaves out.
+        """
+        return part.of(self) if part.domain == self else None
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:  # noqa: ARG002
         """Points where two different faces meet, as far as the domain knows them."""
         return torch.empty(0, self.dimension, dtype=torch.float64)
+
+    # --- quadrature -----------------------------------------------------------------------------------------------
+
+    @property
+    def factors(self) -> tuple["Domain", ...]:
+        """The domains of which it is the product, in the order of its axes."""
+        return (self,)
+
+    def face_factor(self, face: Face) -> tuple[int, Face]:
+        """The number of the factor that a face belongs to, and what the factor calls it."""
+        return 0, face
+
+    def nodes(self, count: int) -> Rule:
+        """Nodes and weights of integrals over the domain: about `count` along each axis, at rounding for smooth functions."""
+        if len(self.factors) == 1:
+            raise ValueError(f"integrals over {self} are not known; {KNOWN}")
+        return product([factor.nodes(count) for factor in self.factors])
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        """The same of integrals over a face, as far as it belongs to the boundary."""
+        number, inner = self.face_factor(face)
+        if len(self.factors) == 1:
+            raise ValueError(f"integrals over {face} of {self} are not known; {KNOWN}")
+        return product([f.face_nodes(inner, count) if n == number else f.nodes(count) for n, f in enumerate(self.factors)])
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """Of a domain in the plane: its boundary, but for vertical lines, as curves y(x)."""
+        (low, high), *others = self.axes.values()
+        if self.dimension != 2 or self.intervals != self.names:
+            raise ValueError(f"integrals over what is made of {self} are not known; {KNOWN}")
+        return [(low, high, partial(np.full_like, fill_value=y)) for y in others[0]]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:  # noqa: ARG002
+        """Of a domain in the plane: points of a face, from 0 to 1 along it, and the speed there."""
+        raise ValueError(f"integrals over {face} of {self} are not known; {KNOWN}")
 
     # --- algebra --------------------------------------------------------------------------------------------------
 
@@ -229,6 +292,9 @@ class Part:
 
         return Part(self.domain, self.faces, both)
 
+    def of(self, domain: Domain) -> "Part":
+        return Part(domain, self.faces, self.predicate)
+
     @property
     def dimension(self) -> int:
         """Of the unit cube that `sample` maps: the first coordinate chooses the face, the others the point on it."""
@@ -260,6 +326,54 @@ class Part:
         if self.predicate is not None:
             inside &= self.predicate(**columns(points, self.domain.names))[:, 0]
         return inside
+
+
+class Point:
+    """A point of a domain, if all coordinates are `fixed`; else all points that have those: one of the space at all times."""
+
+    faces: tuple[Face, ...] = ()  # a point covers none
+
+    def __init__(self, domain: Domain, fixed: dict[str, float]) -> None:
+        self.domain, self.fixed = domain, fixed
+        unit = torch.from_numpy(qmc.Sobol(domain.dimension, rng=np.random.default_rng(0)).random_base2(10))
+        if not len(self.sample(unit)[0]):
+            raise ValueError(f"the point {self._place()} lies outside of {domain}; move it inside or onto the boundary")
+
+    def __repr__(self) -> str:
+        return f"the point {self._place()} of {self.domain}"
+
+    def _place(self) -> str:
+        return ", ".join(f"{name}={value:g}" for name, value in self.fixed.items())
+
+    def of(self, domain: Domain) -> "Point":
+        return Point(domain, self.fixed)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The axes along which it has every coordinate."""
+        return tuple(name for name in self.domain.names if name not in self.fixed)
+
+    @property
+    def dimension(self) -> int:
+        """Of the unit cube that `sample` maps."""
+        return self.domain.dimension
+
+    def sample(self, unit: UnitCube) -> tuple[Points, Points]:
+        """The point, or points with its coordinates, and zeros in place of normals."""
+        points = self.domain.placed(unit if self.free else unit[:1])[0]
+        for name, value in self.fixed.items():
+            points[:, self.domain.names.index(name)] = value
+        points = points[self.domain.contains(points)]
+        return points, torch.zeros_like(points)
+
+    def contains(self, points: Points) -> Kept:
+        inside = torch.ones(len(points), dtype=torch.bool)
+        for name, value in self.fixed.items():
+            inside &= points[:, self.domain.names.index(name)] == value
+        return inside
+
+
+AnyPart = Part | Point
 
 
 @dataclass(frozen=True)
@@ -345,7 +459,7 @@ class _Pair(Domain):
 
     def touches(self, face: Face, points: Points) -> Kept:
         domain, inner, _ = self._operand(face)
-        return domain.touches(inner, points) & self._exposed(face, points)
+        return domain.touches(inner, points) & domain.contains(points) & self._exposed(face, points)
 
     def _of(self, number: int, faces: Sequence[Face]) -> list[Face]:
         """Those of the faces that are one operand's, by its own names."""
@@ -381,13 +495,58 @@ class _Pair(Domain):
         step = 1e-6 * (self.high - self.low).max() * self.normals(face, points)
         return self.contains(points - step) & ~self.contains(points + step)
 
-    def own(self, part: Part) -> Part | None:
+    @property
+    def graphs(self) -> list[Graph]:
+        return [graph for domain in self.pair for graph in domain.graphs]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:
+        domain, inner, _ = self._operand(face)
+        return domain.curve(inner, along)
+
+    def nodes(self, count: int) -> Rule:
+        return strips(self.graphs, self.contains, count)
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        """On each arc between the points where shapes cross, if the whole ends there; what two faces share counts once."""
+        before = self.faces[: self.faces.index(face)]
+        ends = self._crossings(face)
+        arcs = []
+        for low, high in pairwise(ends):
+            inside, _ = self.curve(face, torch.tensor([low + 0.618034 * (high - low)], dtype=torch.float64))
+            if self._exposed(face, inside) and not any(self.touches(other, inside) for other in before):
+                along, weights = gauss(low, high, share(count, high - low, 1.0))
+                points, speeds = self.curve(face, along[:, 0])
+                arcs.append((points, weights * speeds))
+        return together(arcs or [(torch.zeros(0, self.dimension).double(), torch.zeros(0).double())])
+
+    def _crossings(self, face: Face) -> list[float]:
+        """Where, from 0 to 1 along a face, other shapes begin and end, its own ends included."""
+        grid, ends = np.linspace(0, 1, 2049), [0.0, 1.0]
+        for shape in self._shapes():
+
+            def inside(along: NDArray[np.float64], shape: Domain = shape) -> NDArray[np.bool_]:
+                return shape.contains(self.curve(face, torch.from_numpy(along))[0], 1e-14).numpy()
+
+            changed = np.flatnonzero(np.diff(inside(grid)))
+            found = crossings(inside, grid[changed], grid[changed + 1])
+            touched = np.diff(found, prepend=0, append=1) < 1e-6  # where it enters and leaves at once
+            ends += found[~touched[:-1] & ~touched[1:]].tolist()
+        return sorted(set(ends))
+
+    def _shapes(self) -> list[Domain]:
+        """What it is made of."""
+        return [shape for domain in self.pair for shape in (domain._shapes() if isinstance(domain, _Pair) else [domain])]
+
+    def own(self, part: AnyPart) -> AnyPart | None:
         if (whole := super().own(part)) is not None:
             return whole
         found = [(number, inner) for number, domain in enumerate(self.pair) if (inner := domain.own(part)) is not None]
         if not found:
             return None
-        return Part(self, tuple(Side(number, f) for number, inner in found for f in inner.faces), part.predicate)
+        if isinstance(part, Point):
+            return part.of(self)
+        faces = tuple(Side(number, f) for number, inner in found if isinstance(inner, Part) for f in inner.faces)
+        return Part(self, faces, part.predicate)
 
 
 class Intersection(_Pair):
@@ -503,6 +662,15 @@ class CartesianProduct(Domain):
     def share(self) -> float:
         return self.pair[0].share * self.pair[1].share
 
+    @property
+    def factors(self) -> tuple[Domain, ...]:
+        return (*self.pair[0].factors, *self.pair[1].factors)
+
+    def face_factor(self, face: Face) -> tuple[int, Face]:
+        number, inner = self._factor(face)
+        inside, innermost = self.pair[number].face_factor(inner)
+        return inside + number * len(self.pair[0].factors), innermost
+
     def _split(self, points: Tensor) -> list[Tensor]:
         return list(points.split([domain.dimension for domain in self.pair], 1))
 
@@ -569,11 +737,13 @@ class CartesianProduct(Domain):
         factors = [domain.without_time() for domain in self.pair if domain.names != (TIME,)]
         return factors[0] if len(factors) == 1 else CartesianProduct(*factors)
 
-    def own(self, part: Part) -> Part | None:
+    def own(self, part: AnyPart) -> AnyPart | None:
         if (whole := super().own(part)) is not None:
             return whole
         for number, domain in enumerate(self.pair):
             if (inner := domain.own(part)) is not None:
+                if isinstance(inner, Point):
+                    return inner.of(self)
                 faces = tuple(f if is_end(f) else Side(number, f) for f in inner.faces)
                 return Part(self, faces, inner.predicate and partial(_of_some, inner.predicate, domain.names))
         return None
@@ -611,6 +781,10 @@ def _negative(factor: Factor, x: dict[str, Column]) -> Column:
 def _of_some(predicate: Callable[..., Column], names: tuple[str, ...], **x: Column) -> Column:
     """A predicate of some of the coordinates, as one of all."""
     return predicate(**{name: x[name] for name in names})
+
+
+def _number(value: object) -> str:
+    return "..." if value is ... else f"{value:g}" if isinstance(value, Real) else repr(value)
 
 
 def is_end(face: Face) -> TypeGuard[tuple[str, int]]:

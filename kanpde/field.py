@@ -7,7 +7,8 @@ Numer. Anal. 8, 1971), exact wherever the data agree at the edges. On other shap
 knows smooth functions that vanish on the walls: their product is a factor of D, and the data themselves, blended by such
 functions where walls apart differ, are G (V. L. Rvachev's structures, Appl. Mech. Rev. 48, 1995). Periodic conditions
 are exact by periodic knots.
-Every lift is tried on its conditions: where data disagree, one of them is given back to be weighted.
+Of values that disagree where faces meet, those listed first are built in and the others weighted. Every lift is tried on
+its conditions: where other data, such as slopes, disagree, one of them is given back to be weighted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -352,6 +353,8 @@ def prescribed_walls(problem: Problem, singular: Mapping[str, Sequence[CornerFun
         part = problem.parts[name]
         if not isinstance(condition, Dirichlet) or not isinstance(part, Part) or taken_by(condition, problem.parameters):
             continue
+        if name in problem.yielding:
+            continue
         if part.predicate is None and not all(map(is_end, part.faces)):
             if not singular.get(str(condition.of)) and _turns_inwards(problem, part):
                 continue
@@ -391,6 +394,8 @@ def prescribed_data(problem: Problem) -> dict[str, list[tuple[str, End, int, Pre
         part = problem.parts[name]
         if not isinstance(part, Part) or taken_by(condition, problem.parameters):
             continue  # what depends on parameters changes while they are found
+        if name in problem.yielding:
+            continue
         if part.predicate is None and not isinstance(condition, Periodic):
             items = [_read(problem, condition, face) if is_end(face) else None for face in part.faces]
             if all(item is not None for item in items):

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import combinations, product
 from math import ceil, pi, prod, sqrt
 from typing import Annotated, Any
 
@@ -21,12 +21,14 @@ from kanpde.conditions import (
     Evaluate,
     Integral,
     Interface,
+    Neumann,
     Periodic,
+    Robin,
     as_column,
     given,
 )
 from kanpde.derivatives import Column, MultiIndex, Probe
-from kanpde.domains import SLACK, TIME, Domain, Face, Part, is_end
+from kanpde.domains import SLACK, TIME, AnyPart, Domain, Face, Part, Point, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
 from kanpde.quadrature import Quadrature
@@ -53,10 +55,16 @@ class Problem:
     observations: measured values, which parameters need.
 
     Raises TypeError or ValueError, before any work, for: axes that the residual does not take, a boundary or initial
-    state that nothing determines or that is determined twice, different values where two faces meet, results that are
+    state that nothing determines or that is determined twice, different values on either side of a seam, results that are
     not finite or have the wrong shape, and an exact solution that does not satisfy an equation or a condition. Warns of
-    an unknown that is determined only up to a constant. Where there are observations, which may stand in for boundary data
-    that nobody has, a boundary or initial state that nothing else determines is no error, but a warning.
+    an unknown that is determined only up to a constant.
+
+    Warns of different Dirichlet values where two faces meet, such as the lid and the walls of a cavity, or an initial
+    state and a wall. There the solution jumps and its slopes are unbounded. The condition that is listed first is built in
+    exactly, where an ansatz allows it, unless it has given way to another; the other one is weighted, up to the corner.
+
+    Where there are observations, which may stand in for boundary data that nobody has, a boundary or initial state that
+    nothing else determines is no error, but a warning.
     """
 
     domain: Domain
@@ -66,11 +74,12 @@ class Problem:
     parameters: Mapping[str, Unknown] = field(default_factory=dict)
     observations: Sequence[Observations] = ()
     unknowns: tuple[str, ...] = field(init=False)
-    parts: Mapping[str, Part | Quadrature] = field(init=False, repr=False)
+    parts: Mapping[str, AnyPart | Quadrature] = field(init=False, repr=False)
     materials: Sequence[Domain] = field(init=False, repr=False)  # those that interfaces bound; what is left is one more
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
+    yielding: frozenset[str] = field(init=False, repr=False)  # conditions that are weighted, as one before says other values
 
     def __post_init__(self) -> None:
         def set_(name: str, value: object) -> None:
@@ -106,7 +115,7 @@ class Problem:
             if not self.observations:
                 raise
             warnings.warn(f"observations alone have to make up for this: {error}", stacklevel=3)
-        self._check_agreement(random)
+        set_("yielding", self._check_agreement(random))
         if self.exact is not None:
             self._check_exact(points, random)
         observed = {o.of for o in self.observations}
@@ -114,7 +123,7 @@ class Problem:
             warnings.warn(
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
                 "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
-                "boundary, or its integral, as by Integral(…)",
+                "boundary or at box.point(…), or its integral, as by Integral(…)",
                 stacklevel=3,
             )
 
@@ -182,7 +191,8 @@ class Problem:
                 raise ValueError(f"parameter {name!r} has the name of {kind}; give it another")
             if strange := [axis for axis in parameter.axes if axis not in self.domain.axes]:
                 raise ValueError(
-                    f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(self.domain.names)}"
+                    f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(self.domain.names)}: "
+                    "give it some of those"
                 )
             if not any(name in taken_by(function, self.parameters) for function in functions):
                 raise ValueError(
@@ -212,7 +222,9 @@ class Problem:
         if of is None and len(self.unknowns) > 1:
             raise ValueError(f"{what} does not say of which unknown: add of= one of {self.unknowns}")
         if of is not None and of not in self.unknowns:
-            raise ValueError(f"{what} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
+            raise ValueError(
+                f"{what} is of {of!r}; the unknowns are {', '.join(self.unknowns)}: give one of them as of=, or drop it"
+            )
         with _about(what):
             points = observations.at(self.domain.names)
         outside = ~self.domain.contains(points)
@@ -225,7 +237,7 @@ class Problem:
 
     # --- what is read off -----------------------------------------------------------------------------------------
 
-    def _part(self, name: str) -> Part | Quadrature:
+    def _part(self, name: str) -> AnyPart | Quadrature:
         condition = self.conditions[name]
         if not isinstance(condition, AnyCondition):
             raise TypeError(
@@ -234,7 +246,10 @@ class Problem:
             )
         of = getattr(condition, "of", None)
         if of is not None and of not in self.unknowns:
-            raise ValueError(f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}")
+            raise ValueError(
+                f"condition {name!r} is of {of!r}; the unknowns are {', '.join(self.unknowns)}: give one of "
+                "them as of=, or drop it"
+            )
         if of is None and hasattr(condition, "of") and len(self.unknowns) > 1:
             raise ValueError(f"condition {name!r} does not say of which unknown: add of= one of {self.unknowns}")
         if isinstance(condition, Periodic):
@@ -249,13 +264,25 @@ class Problem:
                 return condition.region(self.domain)
         if isinstance(condition, Interface):
             return self._interface(f"condition {name!r}", condition)
-        if isinstance(condition.on, Part):
-            if (own := self.domain.own(condition.on)) is None:
-                raise ValueError(f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}")
+        if isinstance(condition.on, AnyPart):
+            with _about(f"condition {name!r}"):
+                own = self.domain.own(condition.on)
+            if own is None:
+                raise ValueError(
+                    f"condition {name!r} lies on {condition.on}, but the domain is {self.domain}; take the part from that "
+                    "domain, or from one that it is made of"
+                )
+            if isinstance(own, Point) and isinstance(condition, Neumann | Robin):
+                raise ValueError(
+                    f"condition {name!r} takes the normal of {own!r}, which has none; give the derivative itself, as in "
+                    f"Condition(lambda …: diff(u, {self.domain.names[0]}), on=…)"
+                )
             return own
         if callable(condition.on):
             return Part(self.domain, self.domain.faces).where(condition.on)
-        raise TypeError(f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…) or a predicate")
+        raise TypeError(
+            f"condition {name!r} lies on {condition.on!r}; give a face, box.boundary(…), box.point(…) or a predicate"
+        )
 
     def _interface(self, what: str, condition: Interface) -> Part:
         part = condition.on
@@ -328,7 +355,9 @@ class Problem:
                     at, normals = (t[:TRIALS] for t in self.samples(name, 1024 * TRIALS, random))
                 column = condition.rows(evaluate, at, normals) if len(at) else None
             if column is None:
-                raise ValueError(f"{what} holds at no point of {self.parts[name]}; check its predicate")
+                raise ValueError(
+                    f"{what} holds at no point of {self.parts[name]}; check its predicate, which is asked on the boundary alone"
+                )
             _check_column(what, column, len(at))
             operators[name] = free.operator(what, column)
         return operators
@@ -386,8 +415,9 @@ class Problem:
                     continue
                 low, high = self.domain.axes[axis]
                 counts = [self._conditions_on(unknown, (axis, side), random) for side in (0, 1)]
+                pins = self._pins(unknown)
                 if axis == TIME:
-                    if counts[0] < order:
+                    if counts[0] + pins < order:
                         kinds = "an initial value" if order == 1 else f"{order} initial conditions (value, velocity, …)"
                         raise ValueError(
                             f"the equation has a derivative of order {order} of {unknown} by t, so it needs {kinds}, "
@@ -396,8 +426,8 @@ class Problem:
                         )
                     continue
                 bare = [(low, high)[side] for side in (0, 1) if counts[side] == 0]
-                if self.domain.dimension == 1 and sum(counts) >= order:
-                    continue  # an ordinary differential equation may have all of its data at one end
+                if self.domain.dimension == 1 and sum(counts) + pins >= order:
+                    continue  # an ordinary differential equation may have all of its data at one end, or inside
                 if (order >= 2 and bare) or (len(bare) == 2 and len(self.unknowns) == 1):
                     raise ValueError(
                         f"nothing determines {unknown} at {axis}={bare[0]:g}: the equation has derivatives of order {order} "
@@ -435,6 +465,11 @@ class Problem:
         """How many conditions of an unknown hold at every point of a face."""
         return int(self._cover(unknown, self._on_face(face, random)).min())
 
+    def _pins(self, unknown: str) -> int:
+        """How many conditions at points an ordinary differential equation has; elsewhere a point covers nothing."""
+        names = [n for n, c in self.conditions.items() if getattr(c, "of", unknown) == unknown]
+        return sum(isinstance(self.parts[name], Point) for name in names) if self.domain.dimension == 1 else 0
+
     def _cover(self, unknown: str, points: Points) -> Annotated[Tensor, "points"]:
         """How many conditions of an unknown hold at each point."""
         cover = torch.zeros(len(points))
@@ -445,27 +480,45 @@ class Problem:
                 cover += part.contains(points)
         return cover
 
-    def _check_agreement(self, random: torch.Generator) -> None:
-        """Dirichlet conditions of one unknown agree where their faces meet: at edges, and across seams."""
+    def _check_agreement(self, random: torch.Generator) -> frozenset[str]:
+        """Dirichlet conditions of one unknown agree at points and across seams; which ones give way at edges if not."""
         held = [(n, c, self.parts[n]) for n, c in self.conditions.items() if isinstance(c, Dirichlet)]
-        values = [(n, c, part) for n, c, part in held if isinstance(part, Part)]
+        values = [(n, c, part) for n, c, part in held if isinstance(part, AnyPart) and not taken_by(c, self.parameters)]
         seams = [(n, c.axis) for n, c in self.conditions.items() if isinstance(c, Periodic)]
-        for (first, one, part), (second, other, beside), (seam, axis) in product(values, values, [("", None), *seams]):
-            if one.of != other.of or taken_by(one, self.parameters) or taken_by(other, self.parameters):
+        pairs = [(one, other, ("", None)) for one, other in combinations(values, 2)] + list(product(values, values, seams))
+        yielding = set()
+        for (first, one, part), (second, other, beside), (seam, axis) in pairs:
+            if one.of != other.of:
                 continue
-            here, there = _meeting(part, beside, axis, random)
+            here, there, shared = _meeting(part, beside, axis, random)
             if not len(here):
                 continue
             a, b = (given(c.value, columns(at, self.domain.names)) for c, at in ((one, here), (other, there)))
-            gap, worst = (a - b).abs().max(0)
-            if gap > 1e-8 * (1 + a.abs().max()):
-                where = f"{first!r} and {second!r} meet at {self._place(here[worst[0]])}"
-                if axis is not None:
-                    where += f", joined by {seam!r} to {self._place(there[worst[0]])}"
-                raise ValueError(
-                    f"conditions {where}, where one says {a[worst].item():g} and the other {b[worst].item():g}; "
-                    "make the values agree there"
-                )
+            gap = (a - b).abs()[:, 0]
+            wrong = ~(gap <= 1e-8 * (1 + a.abs().max()))
+            if not wrong.any():
+                continue
+            contradict = (wrong & shared).any()
+            worst = (gap * shared if contradict else gap).argmax()
+            where = f"{first!r} and {second!r} meet at {self._place(here[worst])}"
+            if axis is not None:
+                where += f", joined by {seam!r} to {self._place(there[worst])}"
+            where += f", where one says {a[worst].item():g} and the other {b[worst].item():g}"
+            if axis is not None or contradict:
+                raise ValueError(f"conditions {where}; make the values agree there")
+            if first in yielding:  # it has given way to another already, so that this one need not
+                kept, weighted, why = second, first, f"as {first!r} is weighted anyway"
+            else:
+                kept, weighted, why = first, second, "listed first"
+            yielding.add(weighted)
+            warnings.warn(
+                f"conditions {where}: {kept!r}, {why}, is built in exactly where an ansatz allows it, {weighted!r} is "
+                "weighted, in full up to that place; the solution jumps and its slopes are unbounded there, which limits "
+                f"accuracy, most of all nearby. List {weighted!r} first to keep that, or let the values agree, as 4x(1 − x) "
+                "does with zero at both ends",
+                stacklevel=4,
+            )
+        return frozenset(yielding)
 
     def _place(self, point: Annotated[Tensor, "axes"]) -> str:
         return ", ".join(f"{name}={value:g}" for name, value in zip(self.domain.names, point.tolist(), strict=True))
@@ -593,19 +646,28 @@ def _check_column(what: str, column: object, points: int) -> None:
         raise ValueError(f"{what} is not finite everywhere in the domain; check divisions, roots and logarithms in it")
 
 
-def _meeting(one: Part, other: Part, seam: str | None, random: torch.Generator) -> tuple[Points, Points]:
-    """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis."""
+def _meeting(
+    one: AnyPart, other: AnyPart, seam: str | None, random: torch.Generator
+) -> tuple[Points, Points, Annotated[Tensor, "points"]]:
+    """Random points of two parts that are the same place: on edges of both, or on either side of the seam of an axis.
+
+    Last, which of them are more than an edge: a whole area of a face, or a point that one of the two is.
+    """
     domain = one.domain
+    unit = torch.rand(16, domain.dimension, generator=random, dtype=torch.float64)
+    if isinstance(point := one, Point) or isinstance(point := other, Point):
+        tried = [(point.sample(unit)[0], True)] if seam is None or seam not in point.fixed else []
+    else:
+        pairs = [(f, g) for f, g in product(one.faces, other.faces) if not any(is_end(e) and e[0] == seam for e in (f, g))]
+        tried = [(domain.on_face(f, unit[:, 1:])[0] if f == g else domain.meetings(f, g, unit), f == g) for f, g in pairs]
     here, there = ([torch.empty(0, domain.dimension, dtype=torch.float64)] for _ in range(2))
-    for first, second in product(one.faces, other.faces):
-        if any(is_end(face) and face[0] == seam for face in (first, second)):
-            continue
-        unit = torch.rand(16, domain.dimension, generator=random, dtype=torch.float64)
-        points = domain.on_face(first, unit[:, 1:])[0] if first == second else domain.meetings(first, second, unit)
+    shared = [torch.empty(0, dtype=torch.bool)]
+    for points, same in tried:
         twins = points.clone()
         if seam is not None:
             points[:, domain.names.index(seam)], twins[:, domain.names.index(seam)] = domain.axes[seam]
         both = one.contains(points) & other.contains(twins)
         here.append(points[both])
         there.append(twins[both])
-    return torch.cat(here), torch.cat(there)
+        shared.append(torch.full((int(both.sum()),), same))
+    return torch.cat(here), torch.cat(there), torch.cat(shared)

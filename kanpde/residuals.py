@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
-from kanpde.domains import TIME, Domain
+from kanpde.domains import TIME, Domain, Point
 from kanpde.field import Field
 from kanpde.functions import Points, columns
 from kanpde.inverse import mean_sigma, misfit_factors
@@ -137,6 +137,8 @@ class Objective:
         part = self.problem.parts[name]
         if isinstance(part, Quadrature):
             return part.nodes(self._places(sampler, len(part.free)))
+        if isinstance(part, Point):
+            return part.sample(self._places(sampler, len(part.free), part.dimension))
         extent = sum(map(part.domain.face_extent, part.faces))
         share = max(16, round(2 * extent * self.count ** (1 - 1 / self.problem.domain.dimension)))
         for factor in (1, 8, 64, 512):
@@ -146,11 +148,12 @@ class Objective:
         stride = max(1, len(points) // share)  # not the first ones: some samplers have an order
         return points[::stride], normals[::stride]
 
-    def _places(self, sampler: Sampler, dimension: int) -> Tensor:
-        """Values of the coordinates along which an integral is not taken: it holds at each."""
-        if dimension == 0:
-            return torch.zeros(1, 0, dtype=torch.float64)
-        count = max(16, round(self.count ** (dimension / self.problem.domain.dimension)))
+    def _places(self, sampler: Sampler, free: int, dimension: int | None = None) -> Tensor:
+        """Values of the coordinates that an integral or a point leaves free: it holds at each."""
+        dimension = free if dimension is None else dimension
+        if free == 0:
+            return torch.zeros(1, dimension, dtype=torch.float64)
+        count = max(16, round(self.count ** (free / self.problem.domain.dimension)))
         return sampler.unit(count, dimension, self._seed())
 
     def _seed(self) -> int:
@@ -271,7 +274,7 @@ class Objective:
         points, pairs = self.batch.interior[:64], []
         pairs += zip(self._equation_columns(points, None), self._equation_columns(points[:32], None), strict=True)
         for name, (p, n) in self.batch.parts.items():
-            half = len(p) // 2
+            half = (len(p) + 1) // 2
             whole = self._condition_columns(name, p, n, None)
             pairs += zip(whole, self._condition_columns(name, p[:half], n[:half], None), strict=True)
         return all(torch.allclose(a[: len(b)], b, rtol=1e-7, atol=1e-9, equal_nan=True) for a, b in pairs)

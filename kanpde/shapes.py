@@ -8,12 +8,14 @@ from typing import Annotated
 import numpy as np
 import shapely
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.domains import SLACK, Domain, Face, Factor, Kept, Part, UnitCube, on_plane
 from kanpde.functions import Points
 from kanpde.outlines import Outline
+from kanpde.rules import Graph, Rule, circle, gauss, product, share, together
 
 
 class Box(Domain):
@@ -108,6 +110,27 @@ class Box(Domain):
     @cached_property
     def outline(self) -> Outline | None:
         return Outline(shapely.box(*self.low.tolist(), *self.high.tolist())) if self.dimension == 2 else None
+
+    @property
+    def factors(self) -> tuple[Domain, ...]:
+        return (self,) if self.dimension == 1 else tuple(Box(**{name: interval}) for name, interval in self.axes.items())
+
+    def face_factor(self, face: Face) -> tuple[int, Face]:
+        return self._end(face)[0], face
+
+    def nodes(self, count: int) -> Rule:
+        if self.dimension > 1:
+            return super().nodes(count)
+        ((low, high),) = self.axes.values()
+        return gauss(low, high, count)
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        if self.dimension > 1:
+            return super().face_nodes(face, count)
+        return torch.tensor([[self._end(face)[1]]], dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:
+        return self.on_face(face, along[:, None])[0], torch.full_like(along, self.face_measure(face))
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
         points, _ = self.placed(unit)
@@ -230,6 +253,50 @@ class _Round(Domain):
     def _depth(self, x: dict[str, Column]) -> Column:
         parts = zip(x.values(), self.centre.tolist(), self.radii.tolist(), strict=True)
         return 1 - torch.cat([(column - c) / r for column, c, r in parts], 1).square().sum(1, keepdim=True)
+
+    def nodes(self, count: int) -> Rule:
+        """In polar or spherical coordinates."""
+        radii, shares = gauss(0, 1, count)
+        sphere, angles = self._sphere(count)
+        points, weights = product([(radii, shares * radii[:, 0] ** (self.dimension - 1)), (sphere, angles)])
+        return self.centre + self.radii * points[:, :1] * points[:, 1:], weights * self.radii.prod()
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        if self.dimension == 2:
+            angles, weights = circle(count)
+            points, speeds = self.curve(face, angles[:, 0] / (2 * pi))
+            return points, weights / (2 * pi) * speeds
+        points, weights = self._sphere(count)
+        return self.centre + self.radii * points, weights * self.radii[0] ** 2
+
+    def _sphere(self, count: int) -> Rule:
+        """On the unit circle or sphere."""
+        angles, weights = circle(count)
+        around = torch.cat([torch.cos(angles), torch.sin(angles)], 1)
+        if self.dimension == 2:
+            return around, weights
+        points, weights = product([gauss(-1, 1, count), (around, weights)])
+        height = points[:, :1]
+        return torch.cat([(1 - height**2).sqrt() * points[:, 1:], height], 1), weights
+
+    @property
+    def graphs(self) -> list[Graph]:
+        if self.dimension > 2:
+            return super().graphs
+        (x, y), (a, b) = self.centre.tolist(), self.radii.tolist()
+
+        def half(side: float, at: NDArray[np.float64]) -> NDArray[np.float64]:
+            return y + side * b * np.sqrt(np.maximum(0, 1 - ((at - x) / a) ** 2))
+
+        return [(x - a, x + a, partial(half, side)) for side in (-1.0, 1.0)]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:
+        if self.dimension > 2:
+            return super().curve(face, along)
+        angles = 2 * pi * along[:, None]
+        sine, cosine = torch.sin(angles), torch.cos(angles)
+        slopes = 2 * pi * self.radii * torch.cat([-sine, cosine], 1)
+        return self.centre + self.radii * torch.cat([cosine, sine], 1), slopes.norm(dim=1)
 
 
 class Ellipse(_Round):
@@ -370,3 +437,27 @@ class Polygon(Domain):
         ends = [torch.stack([self._starts[n], self._ends[n]]) for n in (self._number(one), self._number(other))]
         same = (ends[0][:, None] == ends[1][None]).all(2)
         return ends[0][same.any(1)].repeat(len(unit), 1)[: len(unit)]
+
+    def nodes(self, count: int) -> Rule:
+        """On its triangles, each a square of which one edge is drawn together to a corner."""
+        whole, rules = (self.high - self.low).norm().item(), []
+        for a, b, c in self._triangles:
+            longest = max((b - a).norm().item(), (c - a).norm().item(), (c - b).norm().item())
+            square, weights = product([gauss(0, 1, share(count, longest, whole))] * 2)
+            s, t = square.split(1, 1)
+            area = torch.linalg.det(torch.stack([b - a, c - a])).abs()
+            rules.append((a + s * (b - a) + s * t * (c - b), weights * s[:, 0] * area))
+        return together(rules)
+
+    def face_nodes(self, face: Face, count: int) -> Rule:
+        along, weights = gauss(0, 1, count)
+        points, speeds = self.curve(face, along[:, 0])
+        return points, weights * speeds
+
+    @property
+    def graphs(self) -> list[Graph]:
+        ends = [sorted(pair) for pair in torch.stack([self._starts, self._ends], 1).tolist()]
+        return [(a, c, partial(np.interp, xp=(a, c), fp=(b, d))) for (a, b), (c, d) in ends if a < c]
+
+    def curve(self, face: Face, along: Annotated[Tensor, "points"]) -> Rule:
+        return self.on_face(face, along[:, None])[0], torch.full_like(along, self.face_measure(face))

@@ -5,7 +5,7 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions outlines domains shapes simplices facets mesh_files mesh_domain meshes quadrature "
+    "derivatives splines functions rules outlines domains shapes simplices facets mesh_files mesh_domain meshes quadrature "
     "conditions inverse problem corners manufactured layers networks jacobians field sampling residuals optimizers "
     "refinement estimates export plot solution solver cli"
 ).split()
