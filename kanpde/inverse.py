@@ -96,7 +96,7 @@ def within(parameter: Unknown, raw: Column) -> Column:
 
 def _above(low: float, start: float, move: Column, high: float) -> Column:
     """A value in (low, high), of which only `high` may be infinite."""
-    soft = 0.1 * min(start - low, high - start)
+    soft = 0.05 * min(start - low, high - start)
     below, above = (start - low) / soft, (high - start) / soft
     # the inverse of the map, at the start
     z = below + log1p(-exp(-below)) - log1p(-exp(-above)) + move / soft

@@ -69,7 +69,7 @@ def solve(
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
-        default a separable KAN of degree 11 that starts with two spans an edge.
+        default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
     refine: `Adaptive()` by default, or `Grids((4, 8, 16))`.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
@@ -148,7 +148,8 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
     count = outputs(problem)[1]
     rank = 8 if count < 3 * len(problem.unknowns) else 4
     nodes = [box.dimension, Product(count, rank) if box.dimension > 1 else count]
-    network = KAN(nodes, grid=2, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
+    spans = 8 if periodic else 2  # a periodic spline has one coefficient for each span: few hold no wave
+    network = KAN(nodes, grid=spans, degree=max(11, problem.order + 5), seed=seed, periodic=periodic)
     if problem.parameters:  # what is found at a rough start is hard to mend
         for p in network.parameters():
             p.data *= 0.01 ** (1 / box.dimension)
