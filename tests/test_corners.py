@@ -5,7 +5,7 @@ from math import cosh, pi
 import pytest
 import torch
 
-from kanpde import KAN, Box, Dirichlet, Interval, Neumann, Polygon, Problem, Product, Solution, diff, laplacian, solve
+from kanpde import KAN, Box, Dirichlet, Grids, Interval, Neumann, Polygon, Problem, Product, Solution, diff, laplacian, solve
 from kanpde.corners import Resonant, singular_functions
 from kanpde.functions import columns
 from problems.l_shape import l_shape
@@ -97,7 +97,7 @@ def test_behind_a_hole_singular_functions_end():
 def test_corner_functions_gain_four_digits(tmp_path):
     problem = l_shape()
     solution = solve(problem, tol=1e-4, progress=False)
-    plain = solve(problem, KAN([2, Product(1, 8)], grid=2, degree=11), tol=1e-4, max_seconds=5, progress=False)
+    plain = solve(problem, KAN([2, Product(1, 8)], grid=2, degree=11), refine=Grids(()), progress=False)
     assert solution.errors is not None
     assert plain.errors is not None
     assert solution.errors.relative_l2 < 1e-5
@@ -144,10 +144,10 @@ def test_a_square_that_is_heated_evenly():
     """Δu = −1, u = 0 on the edges: the middle by its series."""
     square = Box(x=(0, 1), y=(0, 1))
     problem = Problem(square, lambda u, x, y: laplacian(u, x, y) + 1, {"walls": Dirichlet(0.0, on=square.boundary())})
-    solution = solve(problem, tol=1e-4, progress=False)
+    solution = solve(problem, tol=1e-3, progress=False)
     # the sum without 1/cosh is 1/8
     middle = 1 / 8 - sum(4 / (k * pi) ** 3 * (-1) ** (k // 2) / cosh(k * pi / 2) for k in range(1, 40, 2))
-    assert solution(x=0.5, y=0.5) == pytest.approx(middle, rel=1e-4)
+    assert solution(x=0.5, y=0.5) == pytest.approx(middle, rel=1e-3)
 
 
 def test_values_on_a_part_of_a_side_leave_the_rest_free():

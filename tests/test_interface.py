@@ -71,13 +71,13 @@ class Bent:
         return {"u": where(x["x"] < 0.3, 2 * x["x"], 1 + 5 * x["x"] + x["x"] ** 2)}, x
 
 
-@pytest.mark.parametrize(("make", "outputs"), [(jumping, 2), (two_materials, 2)])
-def test_a_solution_is_smooth_within_each_material(make, outputs, tmp_path):
+@pytest.mark.parametrize(("make", "tol", "error"), [(jumping, 1e-8, 1e-8), (two_materials, 1e-2, 2e-2)])
+def test_a_solution_is_smooth_within_each_material(make, tol, error, tmp_path):
     problem = make()
-    solution = solve(problem, tol=1e-5, progress=False)
+    solution = solve(problem, tol=tol, progress=False)
     assert solution.errors is not None
-    assert solution.errors.relative_l2 < 1e-6
-    assert solution.model(torch.zeros(1, problem.domain.dimension).double()).shape == (1, outputs)
+    assert solution.errors.relative_l2 < error
+    assert solution.model(torch.zeros(1, problem.domain.dimension).double()).shape == (1, 2)
     solution.save(tmp_path / "s.npz")
     assert Solution.load(tmp_path / "s.npz", problem).errors == solution.errors
     solution.to_vtk(tmp_path / "s.vtu", points=21)
