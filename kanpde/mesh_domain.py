@@ -9,8 +9,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import torch
 
+from kanpde.combinations import Shape
 from kanpde.derivatives import Column
-from kanpde.domains import SLACK, Domain, Face, Factor, Kept, Part, UnitCube
+from kanpde.domains import SLACK, Face, Factor, Kept, Part, UnitCube
 from kanpde.facets import Edges, Facets, Triangles
 from kanpde.functions import Points
 from kanpde.mesh_files import NONE, PHYSICAL, Numbers, read_mesh
@@ -37,7 +38,7 @@ class Groups(NamedTuple):
     of_facets: Numbers
 
 
-class MeshDomain(Domain):
+class MeshDomain(Shape):
     """An area or volume by its mesh: `MeshDomain("part.msh")`, of any format that meshio reads.
 
     Parameters

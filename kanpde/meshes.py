@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay, KDTree
 
-from kanpde.domains import CartesianProduct, Domain
+from kanpde.combinations import CartesianProduct
+from kanpde.domains import Domain
 from kanpde.mesh_domain import MeshDomain
 from kanpde.shapes import Box
 from kanpde.simplices import Corners, Simplices

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kanpde.combinations import Shape
 from kanpde.derivatives import Column
 from kanpde.domains import SLACK, Domain, Face, Factor, Kept, Part, UnitCube, on_plane
 from kanpde.functions import Points
@@ -18,7 +19,7 @@ from kanpde.outlines import Outline
 from kanpde.rules import Graph, Rule, circle, gauss, product, share, together
 
 
-class Box(Domain):
+class Box(Shape):
     """A product of intervals with named axes: `Box(x=(-1, 1), t=(0, 2))`. The axis `t`, if any, is time."""
 
     def __init__(self, **axes: tuple[float, float]) -> None:
@@ -148,7 +149,7 @@ class Interval(Box):
         super().__init__(**axis)
 
 
-class _Round(Domain):
+class _Round(Shape):
     """The image of the unit disk or ball under scaling along the axes."""
 
     RIM = "the rim"
@@ -323,7 +324,7 @@ class Ball(_Round):
         super().__init__(centre, (radius, radius, radius), 3, "Ball(x=0, y=0, z=0, radius=1)")
 
 
-class Polygon(Domain):
+class Polygon(Shape):
     """A polygon by its corners, with holes: `Polygon([(0, 0), (1, 0), (0, 1)], holes=[…], names=("x", "y"))`.
 
     Edges are numbered from 0, edge k from corner k to the next; those of holes follow.

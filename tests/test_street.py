@@ -5,8 +5,8 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions rules outlines domains shapes simplices facets mesh_files mesh_domain meshes quadrature "
-    "conditions inverse problem corners manufactured layers networks jacobians field sampling residuals optimizers "
+    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain meshes "
+    "quadrature conditions inverse problem corners manufactured layers networks jacobians field sampling residuals optimizers "
     "refinement estimates export plot solution solver cli"
 ).split()
 
