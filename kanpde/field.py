@@ -237,11 +237,11 @@ class Field:
         return torch.exp(0.3 * torch.cat(phases, 1).sum(1, keepdim=True))
 
     def _scale(self) -> float:
-        lift = _Trial(self, _nothing)
-        unknowns, x = lift(self.box.points(_sites(self.box.dimension)))
+        lift, points = _Trial(self, _nothing), self.box.points(_sites(self.box.dimension))
+        unknowns, x = lift(points)
         sizes = [u.detach().abs().max() for u in unknowns.values()]
         for name, r in self.problem.equations(unknowns, x).items():
-            sizes.append(r.detach().square().mean().sqrt() / self.problem.sizes[name])
+            sizes.append((r.detach() / self.problem.sizes_at(name, points)).square().mean().sqrt())
         for name, part in self.problem.parts.items():
             if name not in self.hard and not isinstance(self.problem.conditions[name], Periodic):
                 rows = self.problem.conditions[name].rows(lift, *part.sample(_sites(part.dimension)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
-from math import ceil, pi, prod, sqrt
+from math import ceil, pi, prod
 from typing import Annotated, Any
 
 import torch
@@ -79,6 +79,8 @@ class Problem:
     order: int = field(init=False, repr=False)  # the highest of a derivative that an equation takes: 4 for u_xxyy
     orders: Mapping[str, Mapping[str, int]] = field(init=False, repr=False)  # the same along one axis, by unknown and axis
     sizes: Mapping[str, float] = field(init=False, repr=False)  # of each equation's and condition's operator
+    material_sizes: Mapping[str, Annotated[Tensor, "materials"]] = field(init=False, repr=False)  # of equations in each
+    material_shares: Sequence[float] = field(init=False, repr=False)  # of uniform points
     yielding: frozenset[str] = field(init=False, repr=False)  # conditions that are weighted, as one before says other values
 
     def __post_init__(self) -> None:
@@ -108,6 +110,9 @@ class Problem:
         # the rows of a periodic condition come in units of values
         sizes = {n: self._size(operators[n]) if n in operators else 1.0 for n in (*equations, *self.conditions)}
         set_("sizes", sizes | ({"observations": 1.0} if self.observations else {}))
+        set_("material_sizes", {n: self._material_sizes(operator, points) for n, operator in equations.items()})
+        own = self.material(points)
+        set_("material_shares", [(own == number).double().mean().item() for number in range(len(self.materials) + 1)])
         self._check_seams(self._free(equations.values()), random)
         try:
             self._check_cover(random)
@@ -149,6 +154,10 @@ class Problem:
             exact = called(what, parameter.exact, own) if isinstance(parameter, CoefficientField) else parameter.exact
             found[name] = as_column(exact, like, what)
         return found
+
+    def sizes_at(self, equation: str, points: Points) -> Column:
+        """The size of an equation's operator at points: that in their material."""
+        return self.material_sizes[equation][self.material(points)][:, None]
 
     def material(self, points: Points) -> Annotated[Tensor, "points"]:
         """The number of the material that each point lies in: the first of those that hold it."""
@@ -371,12 +380,19 @@ class Problem:
 
     def _size(self, operator: Operator) -> float:
         """Root mean square of an operator applied to a wave of the domain's length."""
+        return self._squares(operator).mean().sqrt().item()
+
+    def _squares(self, operator: Operator) -> Annotated[Tensor, "points"]:
         waves = [pi / (high - low) for low, high in self.domain.axes.values()]
-        total = 0.0
-        for (_, index), coefficient in operator.items():
-            factor = prod(w**k for w, k in zip(waves, index, strict=True))
-            total += (factor * coefficient).square().mean().item()
-        return sqrt(total)
+        factors = [prod(w**k for w, k in zip(waves, index, strict=True)) for _, index in operator]
+        terms = [(factor * c).square() for factor, c in zip(factors, operator.values(), strict=True)]
+        return torch.cat(terms, 1).sum(1).detach()
+
+    def _material_sizes(self, operator: Operator, points: Points) -> Annotated[Tensor, "materials"]:
+        """In each material, for their coefficients may differ by any factor; over all where no trial point lies in one."""
+        squares, own = self._squares(operator), self.material(points)
+        parts = [squares[own == number] for number in range(len(self.materials) + 1)]
+        return torch.stack([(part if len(part) else squares).mean().sqrt() for part in parts])
 
     def _free(self, operators: Iterable[Operator]) -> list[str]:
         """Unknowns of which the operators take derivatives only, so that they do not see a constant added."""

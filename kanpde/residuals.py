@@ -14,6 +14,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from kanpde.conditions import Interface
 from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain, Point
 from kanpde.field import Field
@@ -71,7 +72,7 @@ class Objective:
     Parameters
     ----------
     weights: by equation or condition name, a factor on its rows (default 1; weighted conditions 10, as an error on the
-        boundary is not damped by an operator).
+        boundary is not damped by an operator, but interfaces 1).
     count: collocation points for the equations; each weighted condition gets its share by dimension. An integral has fixed
         nodes, and is one row whose derivatives are sums of those at the nodes.
     """
@@ -170,11 +171,14 @@ class Objective:
     def _equation_columns(self, points: Points, tape: Tapes) -> list[Column]:
         unknowns, x = _Recorded(self.field, tape)(points)
         found = self.problem.equations(unknowns, x)
-        return [self._factor(name, 1.0) * r for name, r in found.items()]
+        scale = self.field.scale
+        return [self.weights.get(n, 1.0) / (self.problem.sizes_at(n, points) * scale) * r for n, r in found.items()]
 
     def _condition_columns(self, name: str, points: Points, normals: Points, tape: Tapes) -> list[Column]:
         rows = self.problem.conditions[name].rows(_Recorded(self.field, tape), points, normals)
-        return [self._factor(name, 10.0) * r for r in rows.split(1, 1)]
+        # an interface is within: what is wrong there is damped on both sides
+        usual = 1.0 if isinstance(self.problem.conditions[name], Interface) else 10.0
+        return [self._factor(name, usual) * r for r in rows.split(1, 1)]
 
     def _factor(self, name: str, usual: float) -> float:
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)

@@ -254,9 +254,13 @@ def train(
 
 
 def _count(field: Field) -> int:
-    """Collocation points: two and a half for each coefficient, as each gives a row for every equation."""
-    size = sum(p.numel() for p in trainable(field.network))
-    return max(64, round(2.5 * size / len(field.problem.unknowns)))
+    """Collocation points: two and a half for each coefficient, as each gives a row for every equation.
+
+    Materials have as many coefficients each, but a small one has few of the points: then more of them.
+    """
+    problem, size = field.problem, sum(p.numel() for p in trainable(field.network))
+    fairness = max(0.1, min(problem.material_shares) * len(problem.material_shares))
+    return max(64, round(2.5 * size / len(problem.unknowns) / fairness))
 
 
 def _stage(field: Field, history: list[Stage], steps: int, residual: float, seconds: float) -> Stage:

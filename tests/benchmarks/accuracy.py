@@ -45,6 +45,7 @@ GOALS = {
     "advection, c = 30": Goal(FACTORIES["advection"], 1e-7, 120, 4000),
     "advection–diffusion layer": Goal(FACTORIES["advection_diffusion"], 1e-8, 60, 2000),
     "Poisson on a disk": Goal(FACTORIES["disk"], 1e-10, 30, 2000),
+    "torsion, Poisson on an ellipse": Goal(FACTORIES["torsion"], 1e-10, 60, 2000),
     "heat on a disk": Goal(FACTORIES["heat_disk"], 1e-10, 60, 2000),
     "Poisson in a ball": Goal(FACTORIES["ball"], 1e-10, 60, 2000),
     "Dirichlet, Neumann and Robin on a triangle": Goal(FACTORIES["triangle"], 1e-10, 60, 2000),
