@@ -32,7 +32,7 @@ class Exact:
 
 
 # without an exact solution, or on a mesh that is its domain to six digits: compared in tests/benchmarks
-REFERENCES = {"four_holes", "plate_with_hole"}
+REFERENCES = {"four_holes", "plate_with_hole", "allen_cahn", "cavity", "kdv", "kuramoto_sivashinsky"}
 
 
 @pytest.fixture(params=sorted(CASES.keys() - REFERENCES), name="problem")
