@@ -5,6 +5,7 @@ follows to any order. It is also where coefficients enter.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import sqrt
@@ -116,7 +117,8 @@ class Layer(nn.Module):
     """Edges from every input to every node: spline + weight · silu, coefficients in one `table` (rows, edges).
 
     The rows of input i are its spline coefficients (a periodic input has one for each span) and, unless it is
-    periodic, the weight of its activation.
+    periodic, the weight of its activation. Inputs may have different numbers of spans: the last knot of shorter rows is
+    repeated to the length of the longest.
     """
 
     knots: Tensor
@@ -128,7 +130,9 @@ class Layer(nn.Module):
     def __init__(self, knots: Tensor, degree: int, nodes: Product | int, periodic: Tensor, table: Tensor) -> None:
         super().__init__()
         self.degree, self.nodes = degree, nodes
-        counts = knots.shape[1] - degree - 1 - degree * periodic.long()
+        # knots of each input that mean something: clamped ones end in degree + 1 equal ones, periodic ones in a single one
+        own = (knots < knots[:, -1:]).sum(1) + torch.where(periodic, 1, degree + 1)
+        counts = own - degree - 1 - degree * periodic.long()
         size = counts + (~periodic).long()
         first_row = size.cumsum(0) - size
         for name, tensor in {
@@ -162,10 +166,35 @@ class Layer(nn.Module):
         return Layer(knots, degree, nodes, periodic, table)
 
     @property
-    def grid(self) -> int:
-        """Number of spans, the same for each input."""
-        inner = self.knots[0, self.degree : self.knots.shape[1] - self.degree]
-        return len(inner.unique()) - 1
+    def spans(self) -> tuple[int, ...]:
+        """Number of spans of each input."""
+        _, high = self.ends
+        inside = [row[self.degree :][row[self.degree :] < end] for row, end in zip(self.knots, high, strict=True)]
+        return tuple(len(knots.unique()) for knots in inside)
+
+    @property
+    def ends(self) -> tuple[Annotated[Tensor, "inputs"], Annotated[Tensor, "inputs"]]:
+        """Where the spans of each input begin and end."""
+        last = torch.where(self.periodic, self.counts + self.degree, self.counts)
+        return self.knots[:, self.degree], self.knots.gather(1, last[:, None])[:, 0]
+
+    def by_input(self) -> list["Layer"]:
+        """A layer for each input alone."""
+        sizes = (self.counts + (~self.periodic).long()).tolist()
+        own = (self.counts + self.degree * (1 + self.periodic.long()) + 1).tolist()
+        tables = self.table.detach().split(sizes)
+        return [
+            Layer(self.knots[i : i + 1, :n], self.degree, self.nodes, self.periodic[i : i + 1], tables[i])
+            for i, n in enumerate(own)
+        ]
+
+    @staticmethod
+    def joined(parts: Sequence["Layer"]) -> "Layer":
+        """The layer of which `by_input` would give these."""
+        longest = max(part.knots.shape[1] for part in parts)
+        rows = [torch.cat([p.knots, p.knots[:, -1:].expand(-1, longest - p.knots.shape[1])], 1) for p in parts]
+        periodic, table = torch.cat([p.periodic for p in parts]), torch.cat([p.table.detach() for p in parts])
+        return Layer(torch.cat(rows), parts[0].degree, parts[0].nodes, periodic, table)
 
     def forward(self, x: Inputs, record: "Record | None" = None) -> Annotated[Tensor, "points nodes"]:
         functions = EdgeFunctions(self, x)
@@ -179,20 +208,23 @@ class Layer(nn.Module):
             return products.unflatten(1, (self.nodes.count, self.nodes.rank)).sum(2)
         return edges.sum(1)
 
-    def refined(self, grid: int, degree: int) -> "Layer":
-        """The same functions on `grid` spans and of the given degree; see `KAN.refined`."""
-        if self.periodic.any() or grid % self.grid:
-            low, high = self.knots[:, self.degree], self.knots[:, -1 - self.degree]
-            return self.refitted(_layer_knots(low, high, grid, degree, self.periodic), degree)
-        splines = torch.stack([self.table.detach()[f : f + n] for f, n in zip(self.first_row, self.counts, strict=True)])
-        knots = self.knots
+    def refined(self, spans: Sequence[int], degree: int) -> "Layer":
+        """The same functions on so many spans for each input and of the given degree; see `KAN.refined`."""
+        return Layer.joined([one._refined(count, degree) for one, count in zip(self.by_input(), spans, strict=True)])
+
+    def _refined(self, count: int, degree: int) -> "Layer":
+        """Of a single input."""
+        (before,) = self.spans
+        if (count, degree) == (before, self.degree):
+            return self
+        if self.periodic.any() or count % before:
+            return self.refitted(_layer_knots(*self.ends, count, degree, self.periodic), degree)
+        splines, knots = self.table.detach()[None, :-1], self.knots
         for p in range(self.degree, degree):
             splines, knots = elevate_degree(splines, knots, p)
-        finer = torch.stack([_subdivided(row, grid // self.grid) for row in knots])
+        finer = _subdivided(knots[0], count // before)[None]
         splines = insert_knots(splines, knots, degree, finer)
-        activation = self.table.detach()[self.activation_row][:, None]
-        table = torch.cat([splines, activation], 1).flatten(0, 1)
-        return Layer(finer, degree, self.nodes, self.periodic, table)
+        return Layer(finer, degree, self.nodes, self.periodic, torch.cat([splines[0], self.table.detach()[-1:]]))
 
     def widened(self, extra: "Layer") -> "Layer":
         """The sums of products of both layers, of which the new ones begin as zero: the same functions."""
@@ -222,7 +254,7 @@ class Layer(nn.Module):
         blank = Layer(knots, degree, self.nodes, self.periodic, self.table.detach()[:0])
         count = 4 * knots.shape[1]
         nodes = (1 - torch.cos(torch.pi * (torch.arange(count, dtype=knots.dtype) + 0.5) / count)) / 2
-        low, high = knots[:, degree], knots[:, -1 - degree]
+        low, high = blank.ends
         sites = low + (high - low) * nodes[:, None]
         old, new = EdgeFunctions(self, sites), EdgeFunctions(blank, sites)
         values = old.product(0, self.table.detach()).unflatten(0, sites.shape)

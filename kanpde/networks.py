@@ -57,7 +57,8 @@ class KAN(nn.Module):
         self.layers = nn.ModuleList(layers)  # pyright: ignore[reportAttributeAccessIssue]
 
     def __repr__(self) -> str:
-        return f"KAN({self.shape}, grid={self.grid}, degree={self.degree}, {self.size} coefficients)"
+        grid = self.grid if len(set(self.spans)) == 1 else self.spans
+        return f"KAN({self.shape}, grid={grid}, degree={self.degree}, {self.size} coefficients)"
 
     @property
     def shape(self) -> list[int | Product]:
@@ -65,7 +66,13 @@ class KAN(nn.Module):
 
     @property
     def grid(self) -> int:
-        return self.layers[0].grid
+        """The largest number of spans of an input."""
+        return max(self.spans)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Number of spans of each input."""
+        return self.layers[0].spans
 
     @property
     def degree(self) -> int:
@@ -85,18 +92,27 @@ class KAN(nn.Module):
             x = layer(x, record)
         return x
 
-    def refined(self, grid: int | None = None, degree: int | None = None) -> "KAN":
+    def refined(self, grid: int | Sequence[int] | None = None, degree: int | None = None) -> "KAN":
         """A new, finer KAN: the same function where `grid` is a multiple of the present one.
 
-        Raising the degree keeps the smoothness that inner knots had, by repeating them: do it while grids are coarse.
-        Other grids, and periodic inputs, are fitted by least squares: the same function to the spline's accuracy.
-        Raises ValueError for a lower degree.
+        `grid` is the number of spans of every edge, or one for each input, and then hidden edges keep theirs. Raising the
+        degree keeps the smoothness that inner knots had, by repeating them: do it while grids are coarse. Other grids, and
+        periodic inputs, are fitted by least squares: the same function to the spline's accuracy.
+        Raises ValueError for a lower degree, or a grid that does not suit the inputs.
         """
-        grid, degree = self.grid if grid is None else grid, self.degree if degree is None else degree
-        _check_shape(self.shape, grid, degree)
+        degree = self.degree if degree is None else degree
         if degree < self.degree:
             raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
-        return KAN.from_layers([layer.refined(grid, degree) for layer in self.layers])
+        spans = [
+            layer.spans if grid is None or not isinstance(grid, int) else (grid,) * len(layer.spans) for layer in self.layers
+        ]
+        if grid is not None and not isinstance(grid, int):
+            if len(grid) != len(spans[0]):
+                raise ValueError(f"refined(grid={grid!r}); give a number of spans, or one for each of {len(spans[0])} inputs")
+            spans[0] = tuple(grid)
+        for count in {n for own in spans for n in own}:
+            _check_shape(self.shape, count, degree)
+        return KAN.from_layers([layer.refined(own, degree) for layer, own in zip(self.layers, spans, strict=True)])
 
     def widened(self, rank: int, seed: int = 0) -> "KAN":
         """A new KAN, the same function, in whose products of edges every node sums at least `rank` of them.
@@ -108,7 +124,7 @@ class KAN(nn.Module):
             nodes = layer.nodes
             if isinstance(nodes, Product) and nodes.rank < rank:
                 # smooth on the whole range, as the first products were: few spans
-                low, high = layer.knots[:, layer.degree], layer.knots[:, -1 - layer.degree]
+                low, high = layer.ends
                 more = Product(nodes.count, rank - nodes.rank)
                 layer = layer.widened(Layer.initial(low, high, more, 2, layer.degree, layer.periodic, random))
             layers.append(layer)

@@ -6,6 +6,7 @@ from torch import nn
 
 from kanpde import KAN, MLP, Product, diff, grad, laplacian
 from kanpde.jacobians import Tape, recorder
+from kanpde.layers import Layer
 
 SHAPES = [[2, 5, 1], [2, Product(1, rank=4)], [2, 3, Product(2, rank=3), 1], [2, Product(3), 4, 2], [3, 2, 1]]
 
@@ -192,3 +193,43 @@ def test_wrong_kinds_are_refused(arguments):
         KAN(**arguments)
     with pytest.raises(ValueError, match="are no network"):
         MLP([2])
+
+
+@pytest.mark.parametrize("periodic", [(), (0,), (1,)])
+def test_inputs_have_spans_of_their_own(periodic):
+    network = KAN([3, Product(2, rank=3)], grid=4, degree=5, periodic=periodic)
+    finer = network.refined((16, 4, 8))
+    assert finer.spans == (16, 4, 8)
+    assert finer.grid == 16
+    assert finer.size == sum(n + (0 if i in periodic else 6) for i, n in enumerate((16, 4, 8))) * 6
+    x = torch.cat(inputs(3, 200), 1)
+    tolerance = 1e-11 if not periodic else 2e-2  # what is periodic is fitted
+    assert (finer(x) - network(x)).abs().max() < tolerance * network(x).abs().max()
+    assert (finer.refined(16, 7)(x) - finer(x)).abs().max() < tolerance
+    assert (finer.widened(5)(x) - finer(x)).abs().max() < 1e-11
+
+
+def test_layers_of_one_input_each_make_up_the_layer():
+    layer = KAN([3, Product(2, rank=3)], grid=4, degree=5, periodic=(1,)).refined((8, 4, 16)).layers[0]
+    again = Layer.joined(layer.by_input())
+    assert torch.equal(again.knots, layer.knots)
+    assert torch.equal(again.table, layer.table)
+    assert again.spans == layer.spans
+    for low, high in zip(*layer.ends, strict=True):
+        assert (low, high) == (-1, 1)
+
+
+def test_derivatives_where_inputs_have_spans_of_their_own():
+    network = KAN([2, Product(1, rank=3)], grid=2, degree=7, periodic=(1,)).refined((16, 8))
+    x = (0.9 * torch.cat(inputs(2, 20), 1)).detach().requires_grad_()
+    (slopes,) = torch.autograd.grad(network(x).sum(), x)
+    step = 1e-6 * torch.eye(2, dtype=torch.float64)
+    for axis in range(2):
+        with torch.no_grad():
+            secant = (network(x + step[axis]) - network(x - step[axis])) / 2e-6
+        assert torch.allclose(slopes[:, [axis]], secant, atol=1e-7)
+
+
+def test_a_grid_for_each_input():
+    with pytest.raises(ValueError, match="one for each of 2 inputs"):
+        KAN([2, 1]).refined((4, 8, 16))

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from kanpde import KAN, MLP, Adaptive, Grids, Product
-from kanpde.refinement import Trained
+from kanpde.layers import Layer
+from kanpde.refinement import Trained, unresolved
 
 SEPARABLE = KAN([2, Product(1, rank=4)], grid=2, degree=11)
 
@@ -39,6 +40,32 @@ def test_spans_are_halved_first():
 )
 def test_what_gained_little_is_followed_by_the_other(residuals, expected):
     assert shape(after(Adaptive(), SEPARABLE, *residuals)) == expected
+
+
+def test_axes_that_are_resolved_keep_their_spans():
+    """x is a polynomial of the splines' degree, y a wave of many spans."""
+    network = KAN([2, Product(1, rank=1)], grid=8, degree=5)
+    layer = network.layers[0]
+    flat = layer.by_input()
+    x = torch.linspace(-1, 1, 400, dtype=torch.float64)
+    with torch.no_grad():
+        flat[0].table.zero_()
+        flat[0].table[:-1] = 1.0
+        design = torch.stack([e(x[:, None])[:, 0] for e in _unit_edges(flat[1])], 1)
+        flat[1].table[:-1, 0] = torch.linalg.lstsq(design, torch.sin(20 * x)).solution
+        flat[1].table[-1] = 0.0
+    network = KAN.from_layers([Layer.joined(flat)])
+    assert unresolved(network) == [False, True]
+    assert after(Adaptive(), network, 1.0).spans == (8, 16)
+    assert unresolved(KAN([2, 3, 1])) == [True, True]
+
+
+def _unit_edges(layer):
+    """The layer with each of its splines alone."""
+    for row in range(len(layer.table) - 1):
+        table = torch.zeros_like(layer.table)
+        table[row] = 1.0
+        yield Layer(layer.knots, layer.degree, layer.nodes, layer.periodic, table)
 
 
 def test_limits_end_it():
