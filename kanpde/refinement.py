@@ -29,14 +29,12 @@ class Refinement(Protocol):
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Halve the spans of every axis that is not resolved, and raise the degree by two; where that brought less than `gain`,
+    """Halve spans where axes are not resolved, and raise the degree by two; where that gains little, sum more products.
 
-    sum more products instead.
-
-    A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: a
-    doubled grid that gained little is followed by a doubled rank, a doubled rank that gained next to nothing is taken back
-    for a doubled grid, and where that was no better both are doubled. All refinements are exact, so that nothing learned is
-    lost. Networks without products have no rank to raise.
+    A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: where
+    halved spans of some axes gained less than `gain`, those of the others are halved; where that gained little, the rank is
+    doubled; a doubled rank that gained next to nothing is taken back for halved spans, and where that was no better both are
+    refined. All refinements are exact, so that nothing learned is lost. Networks without products have no rank to raise.
 
     Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
@@ -52,17 +50,24 @@ class Adaptive:
         if not isinstance(last, KAN):
             return None
         before = trained[-2] if len(trained) > 1 else None
-        if before is not None and isinstance(before.network, KAN) and before.network.rank != last.rank:
+        if before is None or not isinstance(before.network, KAN):
+            return self._halved(last) or self._widened(last)
+        if before.network.rank != last.rank:
             if before.residual < 1.2 * trained[-1].residual:
                 # a rank that gained nothing is taken back; after that, the higher rank is tried on the finer grid
                 return self._halved(before.network)
             return self._halved(last) or self._widened(last)
-        if before is None or before.residual > self.gain * trained[-1].residual:
+        if before.residual > self.gain * trained[-1].residual:
             return self._halved(last) or self._widened(last)
+        left = [old == new for old, new in zip(before.network.spans, last.spans, strict=True)]
+        if any(left):  # what `unresolved` took for fine enough may not have been
+            return self._halved(last, left) or self._widened(last)
         return self._widened(last) or self._halved(last)
 
-    def _halved(self, network: KAN) -> KAN | None:
-        spans = tuple(2 * n if rough else n for n, rough in zip(network.spans, unresolved(network), strict=True))
+    def _halved(self, network: KAN, inputs: Sequence[bool] | None = None) -> KAN | None:
+        """With half the spans of the given inputs, or else of those that are not resolved; None beyond the limits."""
+        chosen = unresolved(network) if inputs is None else inputs
+        spans = tuple(2 * n if wanted else n for n, wanted in zip(network.spans, chosen, strict=True))
         if max(spans) > self.grid:
             return None
         degree = max(network.degree, min(network.degree + 2, self.degree))

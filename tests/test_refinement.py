@@ -57,6 +57,8 @@ def test_axes_that_are_resolved_keep_their_spans():
     network = KAN.from_layers([Layer.joined(flat)])
     assert unresolved(network) == [False, True]
     assert after(Adaptive(), network, 1.0).spans == (8, 16)
+    assert after(Adaptive(), network, 1.0, 0.1).spans == (8, 32)
+    assert after(Adaptive(), network, 1.0, 0.9).spans == (16, 16)  # halving y alone gained little: x
     assert unresolved(KAN([2, 3, 1])) == [True, True]
 
 
