@@ -103,11 +103,9 @@ class KAN(nn.Module):
         degree = self.degree if degree is None else degree
         if degree < self.degree:
             raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
-        spans = [
-            layer.spans if grid is None or not isinstance(grid, int) else (grid,) * len(layer.spans) for layer in self.layers
-        ]
+        spans = [(grid,) * len(layer.spans) if isinstance(grid, int) else layer.spans for layer in self.layers]
         if grid is not None and not isinstance(grid, int):
-            if len(grid) != len(spans[0]):
+            if not isinstance(grid, Sequence) or len(grid) != len(spans[0]):
                 raise ValueError(f"refined(grid={grid!r}); give a number of spans, or one for each of {len(spans[0])} inputs")
             spans[0] = tuple(grid)
         for count in {n for own in spans for n in own}:

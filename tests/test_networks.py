@@ -230,6 +230,7 @@ def test_derivatives_where_inputs_have_spans_of_their_own():
         assert torch.allclose(slopes[:, [axis]], secant, atol=1e-7)
 
 
-def test_a_grid_for_each_input():
+@pytest.mark.parametrize("grid", [(4, 8, 16), 4.0, "8"])
+def test_a_grid_for_each_input(grid):
     with pytest.raises(ValueError, match="one for each of 2 inputs"):
-        KAN([2, 1]).refined((4, 8, 16))
+        KAN([2, 1]).refined(grid)
