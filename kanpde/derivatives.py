@@ -4,7 +4,7 @@ A *column* is a tensor of shape (points, 1) whose row i depends on row i of the 
 its sum by a coordinate is its derivative, point by point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from reprlib import repr as shortened
 from typing import Annotated
 
@@ -92,16 +92,15 @@ def curl(field: Sequence[Column], *coordinates: Column) -> Column | tuple[Column
 
 
 class Probe:
-    """A stand-in for an unknown function, every derivative of which is a free column.
+    """A stand-in for an unknown function, every derivative of which is a free column, given by `value(index)`.
 
     Whatever expression of `probe.unknown()` and of its derivatives the user writes becomes a function of free numbers,
     so one backward pass tells which derivatives it takes and with which coefficients: order, linearity and size of an
-    operator follow without reading its source.
+    operator follow without reading its source. With values that are those of a function it is the function, linearized.
     """
 
-    def __init__(self, coordinates: Sequence[Column], generator: torch.Generator, spread: float = 0.5) -> None:
-        self.coordinates = tuple(coordinates)
-        self.generator, self.spread = generator, spread
+    def __init__(self, coordinates: Sequence[Column], value: Callable[[MultiIndex], Column]) -> None:
+        self.coordinates, self.value = tuple(coordinates), value
         self.columns: dict[MultiIndex, Column] = {}
 
     def unknown(self) -> Column:
@@ -110,33 +109,39 @@ class Probe:
     def column(self, index: MultiIndex) -> Column:
         """∂^index u as a function of the coordinates, so that differentiating it gives the next free columns."""
         if index not in self.columns:
-            x = self.coordinates[0]
-            # positive values: a residual may take a logarithm or a root of the unknown
-            value = 1 + self.spread * (2 * torch.rand(x.shape, generator=self.generator, dtype=x.dtype) - 1)
-            self.columns[index] = value.requires_grad_()
-        return _FreeColumn.apply(self, index, self.columns[index], *self.coordinates)
+            self.columns[index] = self.value(index).requires_grad_()
+        # a node for each coordinate: a backward pass visits those that it differentiates by
+        slopes = [
+            _Slope.apply(self, (*index[:axis], index[axis] + 1, *index[axis + 1 :]), x)
+            for axis, x in enumerate(self.coordinates)
+        ]
+        return sum(slopes, start=self.columns[index])
 
     def coefficients(self, expression: Column) -> dict[MultiIndex, Column]:
         """∂expression/∂(∂^index u), per point, for the derivatives that it takes."""
         if not expression.requires_grad or not self.columns:
             return {}
-        columns = dict(self.columns)  # the backward pass may add more
-        found = torch.autograd.grad(expression.sum(), list(columns.values()), retain_graph=True, allow_unused=True)
+        found = torch.autograd.grad(expression.sum(), list(self.columns.values()), retain_graph=True, allow_unused=True)
         return {
             index: gradient
-            for index, gradient in zip(columns, found, strict=True)
+            for index, gradient in zip(self.columns, found, strict=True)
             if gradient is not None and bool((gradient != 0).any())
         }
 
 
-class _FreeColumn(torch.autograd.Function):
+class _Slope(torch.autograd.Function):
+    """Zero, whose derivative by a coordinate is a column of the probe."""
+
     @staticmethod
-    def forward(ctx, probe, index, value, *coordinates):
+    def forward(ctx, probe, index, coordinate):
         ctx.probe, ctx.index = probe, index
-        ctx.save_for_backward(*coordinates)
-        return value.clone()
+        return torch.zeros_like(coordinate)
 
     @staticmethod
     def backward(ctx, gradient):
-        raised = [(*ctx.index[:j], ctx.index[j] + 1, *ctx.index[j + 1 :]) for j in range(len(ctx.index))]
-        return None, None, gradient, *(gradient * ctx.probe.column(index) for index in raised)
+        return None, None, gradient * ctx.probe.column(ctx.index)
+
+
+def random_columns(like: Column, generator: torch.Generator, spread: float = 0.5) -> Callable[[MultiIndex], Column]:
+    """Values for a probe: random ones around one, positive, as a residual may take a logarithm or a root of the unknown."""
+    return lambda _: 1 + spread * (2 * torch.rand(like.shape, generator=generator, dtype=like.dtype) - 1)

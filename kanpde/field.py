@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.corners import CornerFunction, beside, singular_functions
-from kanpde.derivatives import Column, MultiIndex, Probe, diff
+from kanpde.derivatives import Column, MultiIndex, Probe, diff, random_columns
 from kanpde.domains import Domain, Face, Factor, Part, UnitCube, is_end
 from kanpde.functions import Arguments, Points, columns
 from kanpde.inverse import CoefficientField, Parameter, Unknown, taken_by, within
@@ -440,7 +440,8 @@ def _read_residual(problem: Problem, condition: Condition, face: End) -> tuple[s
     seen: list[dict[tuple[str, MultiIndex], Tensor]] = []
     for spread in (0.5, 0.25):  # coefficients of an affine residual do not depend on the unknown
         x = columns(points, problem.domain.names)
-        probes = {u: Probe(list(x.values()), random, spread) for u in problem.unknowns}
+        free = random_columns(points[:, :1], random, spread)
+        probes = {u: Probe(list(x.values()), free) for u in problem.unknowns}
         rows = condition.beside(normals)(*(p.unknown() for p in probes.values()), **x)
         if any((c[half:] != 0).any() for p in probes.values() for c in p.coefficients(rows[:half]).values()):
             return None  # rows mix points

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet
-from kanpde.derivatives import Column, Probe, diff
+from kanpde.derivatives import Column, Probe, diff, random_columns
 from kanpde.domains import TIME, Domain
 from kanpde.functions import called, columns
 from kanpde.problem import Problem, by_unknown, unknown_names
@@ -84,7 +84,8 @@ def _orders(operator: Callable[..., Any], names: tuple[str, ...], domain: Domain
     """The highest derivative along each axis that an operator takes of each unknown."""
     random = torch.Generator().manual_seed(0)
     x = columns(domain.points(torch.rand(8, domain.dimension, generator=random, dtype=torch.float64)), domain.names)
-    probes = {u: Probe(list(x.values()), random) for u in names}
+    free = random_columns(next(iter(x.values())), random)
+    probes = {u: Probe(list(x.values()), free) for u in names}
     found = called("the operator", operator, x, {u: probe.unknown() for u, probe in probes.items()})
     equations = list(found.values()) if isinstance(found, dict) else [found]
     if not all(isinstance(column, Tensor) for column in equations):

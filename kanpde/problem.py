@@ -27,7 +27,7 @@ from kanpde.conditions import (
     as_column,
     given,
 )
-from kanpde.derivatives import Column, MultiIndex, Probe
+from kanpde.derivatives import Column, MultiIndex, Probe, random_columns
 from kanpde.domains import SLACK, TIME, AnyPart, Domain, Face, Part, Point, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
@@ -588,7 +588,8 @@ class _FreeUnknowns:
         self.probes: dict[str, Probe] = {}
 
     def __call__(self, x: dict[str, Column]) -> dict[str, Column]:
-        self.probes = {u: Probe(list(x.values()), self.random) for u in self.names}
+        free = random_columns(next(iter(x.values())), self.random)
+        self.probes = {u: Probe(list(x.values()), free) for u in self.names}
         return {u: probe.unknown() for u, probe in self.probes.items()}
 
     def operator(self, what: str, column: Column) -> Operator:
