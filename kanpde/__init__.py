@@ -5,6 +5,7 @@ from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
+from kanpde.marching import Marching
 from kanpde.mesh_domain import MeshDomain
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
@@ -41,6 +42,7 @@ __all__ = [
     "Interval",
     "LatinHypercube",
     "LevenbergMarquardt",
+    "Marching",
     "MeshDomain",
     "Neumann",
     "NormalEquations",

@@ -34,6 +34,7 @@ from kanpde.layers import Product
 from kanpde.networks import KAN, Constant
 from kanpde.outlines import Corner
 from kanpde.problem import Problem
+from kanpde.slabs import Slabs
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
 End = tuple[str, int]  # a face across an interval
@@ -106,6 +107,10 @@ class Ansatz:
         total = self._distance(x, reduce(mul, self.walls.factors(x), first))
         for (corner, weight), network in zip(self.singular, others, strict=True):
             total = total + self._distance(x, weight(x) * network, corner)
+        return self.lifted(x, total)
+
+    def lifted(self, x: dict[str, Column], total: Column) -> Column:
+        """G + what vanishes where D does."""
         if not self.lifts:
             return total
         with torch.enable_grad():  # the lift takes derivatives, whoever evaluates it
@@ -199,7 +204,7 @@ class Field:
         singular = {u: singular_functions(problem, u) for u in problem.unknowns} if found > outputs(problem)[0] else {}
         data = prescribed_data(problem) if hard else {}
         walls = prescribed_walls(problem, singular) if hard else {}
-        wraps = network.periodic if isinstance(network, KAN) else ()
+        wraps = network.periodic if isinstance(network, KAN | Slabs) else ()
         periodic = [
             name for name, c in problem.conditions.items() if isinstance(c, Periodic) and self.box.names.index(c.axis) in wraps
         ]
@@ -232,7 +237,7 @@ class Field:
 
     def _wave(self, inputs: Tensor) -> Column:
         """A smooth function with the periods that the network has."""
-        wraps = self.network.periodic if isinstance(self.network, KAN) else ()
+        wraps = self.network.periodic if isinstance(self.network, KAN | Slabs) else ()
         phases = [torch.sin(torch.pi * s) if axis in wraps else s for axis, s in enumerate(inputs.split(1, 1))]
         return torch.exp(0.3 * torch.cat(phases, 1).sum(1, keepdim=True))
 
@@ -277,6 +282,8 @@ class Field:
             own = self.problem.material(torch.cat([x[name].detach() for name in self.box.names], 1))
             outputs = each.gather(1, own[:, None, None].expand(-1, 1, each.shape[2]))[:, 0]
         pieces = outputs.split([ansatz.pieces for ansatz in self.ansatz.values()], 1)
+        if isinstance(self.network, Slabs):  # which vanishes as D does
+            return {u: ansatz.lifted(x, own) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
         return {u: ansatz(own, x) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
 
 

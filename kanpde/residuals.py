@@ -8,7 +8,7 @@ noise shows, so that parameters meet it and not a solution that violates its equ
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 from typing import Annotated
 
 import torch
@@ -24,6 +24,7 @@ from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, trainable
 from kanpde.quadrature import Quadrature
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
+from kanpde.slabs import Slabs
 
 Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
@@ -35,6 +36,7 @@ Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
 CHUNK_BYTES = 2**28  # of one piece of the Jacobian
 BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
+JUDGES = 4000  # coefficients of slabs that count for the number of points
 LEAST_ROWS = 256  # of a piece, whatever its memory
 LEAST_MISFIT = 1e-3  # weight of observations that lets equations be constraints
 
@@ -46,6 +48,10 @@ class Batch:
     interior: Points
     weights: Annotated[Tensor, "points 1"]  # of the squares of the equations' rows
     parts: Mapping[str, tuple[Points, Points]]
+
+
+# of torch's linear algebra, and, as ValueError, whatever goes wrong inside of the user's functions
+FAILURES = (RuntimeError, ArithmeticError, MemoryError, ValueError)
 
 
 class _Recorded:
@@ -244,6 +250,11 @@ class Objective:
                 tape.clear()
         return torch.cat(found)
 
+    def validated(self) -> float:
+        """‖r‖ on points that no step was trained on."""
+        self.batch = self.validation()
+        return self.residual().norm().item()
+
     def linearized(self) -> Iterator[Rows]:
         """(J, r) in pieces of bounded memory, r in the last column."""
         tape = Recorders(self.field.network, self.field.parameters)
@@ -262,7 +273,7 @@ class Objective:
 
     def obstacle(self) -> str | None:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""
-        if not self._is_pointwise():
+        if not self.is_pointwise():
             return "the residual mixes points (a mean or an integral?)"
         few = Recorders(self.field.network, self.field.parameters)
         try:
@@ -274,7 +285,8 @@ class Objective:
             few.clear()
         return None
 
-    def _is_pointwise(self) -> bool:
+    def is_pointwise(self) -> bool:
+        """Whether row i depends on point i alone."""
         points, pairs = self.batch.interior[:64], []
         pairs += zip(self._equation_columns(points, None), self._equation_columns(points[:32], None), strict=True)
         for name, (p, n) in self.batch.parts.items():
@@ -282,3 +294,27 @@ class Objective:
             whole = self._condition_columns(name, p, n, None)
             pairs += zip(whole, self._condition_columns(name, p[:half], n[:half], None), strict=True)
         return all(torch.allclose(a[: len(b)], b, rtol=1e-7, atol=1e-9, equal_nan=True) for a, b in pairs)
+
+
+def point_count(field: Field) -> int:
+    """Collocation points: two and a half for each coefficient, as each gives a row for every equation.
+
+    Materials have as many coefficients each, but a small one has few of the points: then more of them. Slabs of time bring
+    points of their own, so that these only judge them.
+    """
+    problem, size = field.problem, sum(p.numel() for p in trainable(field.network))
+    fairness = max(0.1, min(problem.material_shares) * len(problem.material_shares))
+    size = min(size, JUDGES) if isinstance(field.network, Slabs) else size
+    return max(64, round(2.5 * size / len(problem.unknowns) / fairness))
+
+
+def checked_weights(weights: Mapping[str, float], field: Field) -> Mapping[str, float]:
+    names = [name for name in field.problem.sizes if name not in field.hard]
+    for name, factor in weights.items():
+        if name in field.hard:
+            raise ValueError(f"condition {name!r} holds by construction and has no weight; drop it, or set hard=False")
+        if name not in names:
+            raise ValueError(f"weights for {name!r}, but the problem has {', '.join(names)}")
+        if not (isinstance(factor, int | float) and 0 < factor < inf):
+            raise ValueError(f"weight {factor!r} of {name!r}; it must be a positive number")
+    return weights

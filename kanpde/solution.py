@@ -2,8 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from math import inf, log
 from pathlib import Path
@@ -30,6 +30,7 @@ from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, pl
 from kanpde.problem import Problem
 from kanpde.sampling import Sobol
 from kanpde.shapes import Box
+from kanpde.slabs import Slabs
 
 CHUNK = 2**14  # points evaluated at a time
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
@@ -134,6 +135,7 @@ class Solution:
 
     def __str__(self) -> str:
         lines = [table(self.history)]
+        lines += [repr(self.model)] if isinstance(self.model, Slabs) else []
         hard = [name for name in self.problem.conditions if name in self.field.hard]
         soft = [name for name in self.problem.conditions if name not in self.field.hard]
         kinds = [f"exact by construction: {', '.join(hard)}"] * bool(hard)
@@ -351,6 +353,9 @@ def _described(network: nn.Module) -> dict[str, Any]:
     if isinstance(network, KAN):
         nodes = [[n.count, n.rank] if isinstance(n, Product) else n for n in network.shape[1:]]
         return {"kind": "KAN", "nodes": nodes, "degrees": [layer.degree for layer in network.layers]}
+    if isinstance(network, Slabs):
+        kans = [_described(kan) for kan in network.parts]
+        return {"kind": "Slabs", "kans": kans, "axis": network.axis, "tolerance": network.tolerance}
     if isinstance(network, MLP):
         return {"kind": "MLP", "widths": network.widths}
     return {"kind": type(network).__name__}
@@ -370,6 +375,12 @@ def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.M
                 for i, (node, degree) in enumerate(zip(described["nodes"], described["degrees"], strict=True))
             ]
         )
+    if described["kind"] == "Slabs":
+        kans = []
+        for number, kan in enumerate(described["kans"]):
+            prefix = f"kans.{number}."
+            kans.append(_network(kan, {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}))
+        return Slabs(arrays["times"], kans, described["axis"], described["tolerance"])
     if described["kind"] == "MLP":
         return MLP(described["widths"])
     raise ValueError(f"the file holds a {described['kind']}; give one of the same shape as model=")
@@ -410,7 +421,7 @@ def measured_errors(field: Field) -> Errors | None:
         jets = {n: [torch.cat([v, *grad(v, *x.values())], 1) for v in (u, exact[n])] for n, u in field(**x).items()}
         return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
 
-    unit, weights = quadrature(problem.domain.dimension)
+    unit, weights = field.network.quadrature() if isinstance(field.network, Slabs) else quadrature(problem.domain.dimension)
     points, kept = problem.domain.placed(unit)
     weights = weights[kept] / weights[kept].sum()
     found = torch.stack(list(evaluated(compared, points[kept], problem.domain.names).values()))
@@ -424,6 +435,18 @@ def _relative(missed: Annotated[Tensor, "unknowns"], exact: Annotated[Tensor, "u
     largest = exact.max()
     own = exact > 1e-24 * largest
     return (missed / torch.where(own, exact, largest if largest > 0 else 1.0)).max().sqrt().item()
+
+
+def measured_stage(field: Field, history: Sequence[Stage], steps: int, residual: float, seconds: float) -> Stage:
+    """What a field is now, with its errors."""
+    network = field.network
+    size = sum(p.numel() for p in trainable(network))
+    grid, degree = (network.grid, network.degree) if isinstance(network, KAN | Slabs) else (None, None)
+    stage = Stage(
+        repr(network) if isinstance(network, KAN | Slabs) else type(network).__name__,
+        grid, degree, size, steps, residual, measured_errors(field), None, seconds,
+    )  # fmt: skip
+    return replace(stage, order=observed_order(history[-1] if history else None, stage))
 
 
 @torch.enable_grad()

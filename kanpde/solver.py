@@ -1,19 +1,15 @@
 """`solve`: train, refine, repeat."""
 
-import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from kanpde.conditions import Periodic
 from kanpde.domains import TIME
@@ -21,16 +17,16 @@ from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
 from kanpde.field import Field, outputs
 from kanpde.layers import Product
+from kanpde.marching import Marching, marched, no_evolution
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
+from kanpde.progress import Budget, Progress, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
-from kanpde.residuals import Objective
+from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
-from kanpde.solution import Solution, Stage, measured_errors, observed_order
-
-# of torch's linear algebra, and, as ValueError, whatever goes wrong inside of the user's functions
-FAILURES = (RuntimeError, ArithmeticError, MemoryError, ValueError)
+from kanpde.slabs import Slabs
+from kanpde.solution import Solution, Stage, measured_stage
 
 
 def rounding(order: int) -> float:
@@ -38,22 +34,11 @@ def rounding(order: int) -> float:
     return 1e-13 * 5.0 ** max(order - 2, 0)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a callback sees after each step: the stage's number, the step in it, ‖r‖ on fresh points, seconds so far."""
-
-    stage: int
-    step: int
-    residual: float
-    seconds: float
-    field: Field
-
-
 def solve(
     problem: Problem,
     model: nn.Module | None = None,
     *,
-    refine: Refinement | None = None,
+    refine: Refinement | Marching | None = None,
     optimizer: Optimizer | None = None,
     sampler: Sampler | None = None,
     weights: Mapping[str, float] | None = None,
@@ -83,21 +68,27 @@ def solve(
     Raises ValueError or TypeError before any work if the settings are impossible.
     """
     budget = Budget(max_seconds)
+    settings = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
     optimizer = LevenbergMarquardt() if optimizer is None else optimizer
-    refine = Adaptive() if refine is None else refine
     sampler = Graded() if sampler is None else sampler
     _check_settings(problem, optimizer, refine, sampler, weights, tol, max_seconds, seed, checkpoint)
+    if marching := _marching(problem, refine, [name for name, given in settings.items() if given is not None]):
+        with shown(progress, budget) as show:
+            found = marched(problem, marching, weights or {}, tol, budget, seed, show, checkpoint)
+        if found is not None:
+            return found
+    refine = Adaptive() if refine is None or isinstance(refine, Marching) else refine
     network = default_network(problem, hard, seed) if model is None else _checked(model, problem)
     field = Field(problem, network, hard)
-    weights = _checked_weights(weights or {}, field)
+    weights = checked_weights(weights or {}, field)
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
     trained: list[Trained] = []
     fits: list[tuple[Field, Inference | None]] = []
     status = None
-    with _shown(progress, budget) as show:
+    with shown(progress, budget) as show:
         while status is None:
-            objective = Objective(field, sampler, weights, _count(field), seed + len(history))
+            objective = Objective(field, sampler, weights, point_count(field), seed + len(history))
             if not history and model is None:
                 approach(objective)
             optimizer = _suited(optimizer, objective)
@@ -108,7 +99,7 @@ def solve(
             before = history[-1].residual if history else inf
             steps, residual = fit(started, objective, before, goal, budget, partial(show, history, field))
             weights = objective.weights
-            history.append(_stage(field, history, steps, residual, budget.used))
+            history.append(measured_stage(field, history, steps, residual, budget.used))
             trained.append(Trained(field.network, residual))
             fits.append((field, _inferred(objective, budget)))
             best = min(trained, key=lambda t: t.residual)
@@ -122,20 +113,19 @@ def solve(
     return Solution(field, tuple(history), status, inference)
 
 
-class Budget:
-    """The time that a solution may take. An interrupt by the user, or a failure, spends it at once."""
+def _marching(problem: Problem, refine: Refinement | Marching | None, settings: list[str]) -> Marching | None:
+    """How to march through time, where problem and settings allow it: some of them are those of one network for all times.
 
-    def __init__(self, seconds: float | None) -> None:
-        self.start, self.seconds = time.perf_counter(), seconds
-        self.end: str | None = None  # why nothing more is to be tried
-
-    @property
-    def used(self) -> float:
-        return time.perf_counter() - self.start
-
-    @property
-    def spent(self) -> bool:
-        return self.end is not None or (self.seconds is not None and self.used >= self.seconds)
+    Raises ValueError if marching was asked for, but cannot be done.
+    """
+    marching = Marching() if refine is None else refine
+    if not isinstance(marching, Marching):
+        return None
+    obstacle = f"{settings[0]}= is a setting of one network for all times" if settings else None
+    obstacle = obstacle or no_evolution(problem, marching.degree)
+    if obstacle is not None and refine is not None:
+        raise ValueError(f"refine={refine} cannot march through this: {obstacle}; leave it out")
+    return None if obstacle else marching
 
 
 def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
@@ -253,27 +243,6 @@ def train(
     return len(seen), min(measured.values())[1]
 
 
-def _count(field: Field) -> int:
-    """Collocation points: two and a half for each coefficient, as each gives a row for every equation.
-
-    Materials have as many coefficients each, but a small one has few of the points: then more of them.
-    """
-    problem, size = field.problem, sum(p.numel() for p in trainable(field.network))
-    fairness = max(0.1, min(problem.material_shares) * len(problem.material_shares))
-    return max(64, round(2.5 * size / len(problem.unknowns) / fairness))
-
-
-def _stage(field: Field, history: list[Stage], steps: int, residual: float, seconds: float) -> Stage:
-    network = field.network
-    size = sum(p.numel() for p in trainable(network))
-    grid, degree = (network.grid, network.degree) if isinstance(network, KAN) else (None, None)
-    stage = Stage(
-        repr(network) if isinstance(network, KAN) else type(network).__name__,
-        grid, degree, size, steps, residual, measured_errors(field), None, seconds,
-    )  # fmt: skip
-    return replace(stage, order=observed_order(history[-1] if history else None, stage))
-
-
 def _inferred(objective: Objective, budget: Budget) -> Inference | None:
     """Not of problems that observe nothing, nor of what failed, nor where rows have no Jacobian of their own."""
     if not objective.observed or budget.end is not None or objective.obstacle() is not None:
@@ -331,7 +300,7 @@ def _verdict(
 def _check_settings(
     problem: Problem,
     optimizer: Optimizer,
-    refine: Refinement,
+    refine: Refinement | Marching | None,
     sampler: Sampler,
     weights: Mapping[str, float] | None,
     tol: float | None,
@@ -344,7 +313,7 @@ def _check_settings(
         raise TypeError(f"solve takes a Problem, not {problem!r}; call the factory: solve(poisson())")
     for name, given, kind, examples in (
         ("optimizer", optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
-        ("refine", refine, Refinement, "Adaptive() or Grids((4, 8, 16))"),
+        ("refine", refine, Refinement | Marching | None, "Adaptive(), Grids((4, 8, 16)) or Marching()"),
         ("sampler", sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
     ):
         if isinstance(given, type) or not isinstance(given, kind):
@@ -360,23 +329,13 @@ def _check_settings(
         check_place(checkpoint, (".npz",))
 
 
-def _checked_weights(weights: Mapping[str, float], field: Field) -> Mapping[str, float]:
-    names = [name for name in field.problem.sizes if name not in field.hard]
-    for name, factor in weights.items():
-        if name in field.hard:
-            raise ValueError(f"condition {name!r} holds by construction and has no weight; drop it, or set hard=False")
-        if name not in names:
-            raise ValueError(f"weights for {name!r}, but the problem has {', '.join(names)}")
-        if not (isinstance(factor, int | float) and 0 < factor < inf):
-            raise ValueError(f"weight {factor!r} of {name!r}; it must be a positive number")
-    return weights
-
-
 def _checked(model: nn.Module, problem: Problem) -> nn.Module:
     """A copy of the user's network, which stays as it is, if it suits the problem."""
     inputs, counts = problem.domain.dimension, sorted(set(outputs(problem)))
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r}; give a network such as KAN([{inputs}, 5, {outputs}]) or a torch.nn.Module")
+    if isinstance(model, Slabs):
+        raise ValueError(f"model={model!r} is solved slab by slab; leave it out, and give refine=Marching((1e-3, …)) instead")
     if isinstance(model, KAN):
         if model.shape[0] != inputs:
             raise ValueError(
@@ -412,26 +371,3 @@ def _suited(optimizer: Optimizer, objective: Objective) -> Optimizer:
         return optimizer
     warnings.warn(f"{obstacle}, so {type(optimizer).__name__} has no exact Jacobian; using LBFGS() instead", stacklevel=3)
     return LBFGS()
-
-
-Show = Callable[[list[Stage], Field, int, float], None]
-
-
-@contextmanager
-def _shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) -> Iterator[Show]:
-    """What to do after each step: call the user's function, or move a bar on a terminal."""
-    if callable(progress):
-        yield lambda history, field, step, residual: progress(Progress(len(history), step, residual, budget.used, field))
-        return
-    wanted = sys.stderr.isatty() if progress is None else progress
-    with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:
-
-        def show(history: list[Stage], field: Field, step: int, residual: float) -> None:
-            error = history[-1].relative_l2 if history else None
-            known = "" if error is None else f", relative L2 {error:.1e}"
-            size = sum(p.numel() for p in field.network.parameters())
-            bar.set_description_str(f"stage {len(history) + 1}: {size} coefficients, step {step}", refresh=False)
-            bar.set_postfix_str(f"residual {residual:.1e}{known}", refresh=False)
-            bar.update()
-
-        yield show

@@ -28,7 +28,7 @@ from kanpde import (
     laplacian,
     solve,
 )
-from kanpde.solver import Progress
+from kanpde.progress import Progress
 from problems.advection import advection
 from problems.advection_diffusion import advection_diffusion
 from problems.ball import ball

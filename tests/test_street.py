@@ -6,8 +6,8 @@ from tests.catalogue import ROOT
 
 STREET = (
     "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain meshes "
-    "quadrature conditions inverse problem corners manufactured layers networks jacobians field sampling residuals optimizers "
-    "refinement estimates export plot solution solver cli"
+    "quadrature conditions inverse problem corners manufactured layers networks slabs jacobians field sampling residuals bands "
+    "lines evolution optimizers refinement estimates export plot solution progress marching solver cli"
 ).split()
 
 

@@ -73,7 +73,7 @@ class Watch:
 
 def kanpde(watch: Watch) -> None:
     from kanpde import solve
-    from kanpde.solver import Progress
+    from kanpde.progress import Progress
     from problems.poisson import poisson
 
     def report(progress: Progress) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from kanpde import Problem, Solution, solve
-from kanpde.solver import Progress
+from kanpde.progress import Progress
 from tests.benchmarks.references import Reference, reference
 from tests.catalogue import ROOT, factories
 

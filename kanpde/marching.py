@@ -1,0 +1,241 @@
+"""`Marching`: evolution on an interval or a ring, slab after slab of time, each as fine as it has to be.
+
+A slab is solved again on other breaks where its splines err by more than the tolerance, and shorter where its highest
+polynomials in time do; the next one begins with what was needed. What neither changes is rounding, and is put up with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from kanpde.conditions import Integral, Interface, Periodic
+from kanpde.domains import TIME, Part, is_end
+from kanpde.evolution import Slab, State, Strip
+from kanpde.field import Field
+from kanpde.lines import COARSEST, Line
+from kanpde.problem import Problem
+from kanpde.progress import Budget, Show
+from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
+from kanpde.sampling import Graded
+from kanpde.shapes import Box
+from kanpde.slabs import Slabs, slab_network
+from kanpde.solution import Solution, Stage, measured_stage
+
+TRIES = 12  # for a slab, before it is taken as it is
+SHORTEST = 1e-9  # slab, of the whole time
+GROWTH = 2.0  # of a slab over the one before, at most
+
+
+@dataclass(frozen=True)
+class Marching:
+    """Slabs of time instead of one network for all of it, for problems on an interval or a ring: one stage a tolerance.
+
+    `tolerances` are relative to the size of the solution, for what a slab adds to the error of those before. The default
+    for such problems: `solve(problem, refine=Marching((1e-3, 1e-6)))` stops earlier. `degree` is that of the splines and
+    of the polynomials in time.
+    """
+
+    tolerances: Sequence[float] = (1e-5, 1e-9, 1e-13)
+    degree: int = 11
+
+    def __post_init__(self) -> None:
+        listed = list(self.tolerances) if isinstance(self.tolerances, Sequence) else [None]
+        numbers = {tol for tol in listed if isinstance(tol, int | float) and 0 < tol < 1}
+        if not numbers or sorted(numbers, reverse=True) != listed:
+            raise ValueError(
+                f"Marching({self.tolerances!r}); give tolerances between 0 and 1, each below the one before, as in "
+                "Marching((1e-3, 1e-6))"
+            )
+        if not isinstance(self.degree, int) or self.degree < 2:
+            raise ValueError(f"degree={self.degree!r}; give a whole number, at least 2 more than the order of the equation")
+
+
+class StalledError(RuntimeError):
+    """No slab, however short, could be solved."""
+
+
+def no_evolution(problem: Problem, degree: int) -> str | None:
+    """Why a problem cannot be marched through; None if it can."""
+    domain = problem.domain
+    if not isinstance(domain, Box) or TIME not in domain.names or domain.dimension != 2:
+        return f"its domain is {domain}, but slabs are for an interval and time, such as Box(x=(0, 1), {TIME}=(0, 1))"
+    if problem.parameters or problem.observations:
+        return "it has parameters or observations, which belong to all times at once"
+    for name, condition in problem.conditions.items():
+        part = problem.parts[name]
+        if isinstance(condition, Periodic) and condition.axis != TIME:
+            continue
+        if isinstance(condition, Periodic | Integral | Interface) or not isinstance(part, Part) or part.predicate is not None:
+            return f"condition {name!r} is not one on all of a face"
+        if not all(is_end(face) for face in part.faces) or (TIME, 1) in part.faces:
+            return f"condition {name!r} holds at the last time"
+    if all(by_axis[TIME] == 0 for by_axis in problem.orders.values()):
+        return "its equations have no derivative by time"
+    if degree < problem.order + 2:
+        return f"its equations have derivatives of order {problem.order}, which ask for degree={problem.order + 2} or more"
+    return None
+
+
+def blank(problem: Problem, degree: int) -> Slabs:
+    """A slab of zeros: what a field needs to know before there is more."""
+    strip_axis = problem.domain.names.index(TIME)
+    ring = any(isinstance(c, Periodic) for c in problem.conditions.values())
+    line = Line.uniform(_fewest(degree), degree, ring)
+    count = len(problem.unknowns)
+    zeros = [torch.zeros(line.count, degree + 1, dtype=torch.float64)] * count
+    network = slab_network(line.knots, degree, ring, zeros, [0] * count, strip_axis)
+    return Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], strip_axis, 1.0)
+
+
+def _fewest(degree: int) -> int:
+    """Spans to begin with: a ring has as many functions as spans, and a band needs two widths of them."""
+    return 2 * COARSEST + 2 * degree
+
+
+class March:
+    """From the start to the end: `slabs` so far, each of which adds about `tol` of the solution's size to the error.
+
+    `watch(march, slab)` is called after each attempt, and may raise to end it all.
+    """
+
+    def __init__(self, strip: Strip, degree: int, tol: float, watch: Callable[["March", Slab], None]) -> None:
+        self.strip, self.degree, self.tol, self.watch = strip, degree, tol, watch
+        self.slabs: list[Slab] = []
+        self.tried = 0
+        self.line = Line.uniform(_fewest(degree), degree, strip.ring)
+        nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.started.items()}
+        self.state = State(strip.start, self.line, nothing)
+        self.duration = (strip.end - strip.start) / 16
+        # what spans, slabs and steps leave where finer ones do not help
+        self.noise = {"spans": 0.0, "time": 0.0, "steps": 0.0}
+
+    def run(self) -> None:
+        while not self.is_done:
+            slab = self._resolved()
+            self.slabs.append(slab)
+            self.state = slab.end()
+
+    @property
+    def is_done(self) -> bool:
+        return self.state.time >= self.strip.end - SHORTEST * (self.strip.end - self.strip.start)
+
+    def network(self) -> Slabs:
+        """Of the slabs so far; the last one lasts to the end, as what it ends with, if they do not reach it."""
+        slabs = list(self.slabs)
+        if not self.is_done:
+            slabs.append(Slab(self.strip, self.state, self.strip.end - self.state.time, is_first=False))
+        low, high = self.strip.start, self.strip.end
+        times = torch.tensor([*(slab.start for slab in slabs), high], dtype=torch.float64)
+        networks = [slab.network() for slab in slabs]
+        return Slabs(2 * (times - low) / (high - low) - 1, networks, self.strip.time_axis, self.tol)
+
+    def _resolved(self) -> Slab:
+        """The next slab, tried until it is resolved."""
+        line, before = self.line, None
+        for attempt in range(TRIES):
+            slab = self._solved(line)
+            bends = slab.bends()
+            missed, tail = slab.line.missed(bends).max().item(), slab.tail
+            if before is not None:
+                self._listen(slab, missed, tail, *before)
+            before = slab, missed, tail
+            factor = 0.8 * (self._limit("time") / max(tail, 1e-300)) ** (1 / self.degree)
+            wanted = slab.line.graded(bends, 0.1 * self.tol)
+            coarse, late = missed > self._limit("spans"), tail > 2 * self._limit("time")
+            if not (coarse or late) or attempt == TRIES - 1:
+                break
+            line = wanted if coarse else line
+            self.duration *= max(0.3, factor) if late else 1.0
+        # breaks are kept as long as they do
+        self.line = wanted if missed > 0.3 * self._limit("spans") or wanted.spans < 0.8 * slab.line.spans else slab.line
+        self.duration *= min(max(0.3, factor), GROWTH)
+        return slab
+
+    def _solved(self, line: Line) -> Slab:
+        """The next slab on a line, shorter where it cannot be solved."""
+        whole = self.strip.end - self.strip.start
+        while self.duration > SHORTEST * whole:
+            left = self.strip.end - self.state.time
+            self.duration = left if 1.3 * self.duration > left else self.duration  # no sliver at the end
+            slab = Slab(self.strip, self.state.on(line, self.strip.ends), self.duration, not self.slabs)
+            solved = slab.solve(self._limit("steps"))
+            self.tried += 1
+            self.watch(self, slab)
+            if solved:
+                self.noise["steps"] = max(self.noise["steps"], slab.moved if slab.moved > self.tol else 0.0)
+                return slab
+            self.duration /= 3
+        raise StalledError(f"no slab of time could be solved after {TIME}={self.state.time:.6g}")
+
+    def _limit(self, kind: str) -> float:
+        return max(self.tol, 3 * self.noise[kind])
+
+    def _listen(self, slab: Slab, missed: float, tail: float, last: Slab, last_missed: float, last_tail: float) -> None:
+        """What finer breaks or a shorter slab did not change is noise."""
+        if slab.line is not last.line and missed > 0.8 * last_missed and missed > self.tol:
+            self.noise["spans"] = max(self.noise["spans"], missed)
+        if slab.duration < 0.9 * last.duration and tail > 0.5 * last_tail and tail > self.tol:
+            self.noise["time"] = max(self.noise["time"], tail)
+
+
+class OutOfTimeError(RuntimeError):
+    """The budget is spent."""
+
+
+def marched(
+    problem: Problem,
+    marching: Marching,
+    weights: Mapping[str, float],
+    tol: float | None,
+    budget: Budget,
+    seed: int,
+    show: Show,
+    checkpoint: str | Path | None,
+) -> Solution | None:
+    """March to the end for one tolerance after the other; None where not even the first march arrives."""
+    field = Field(problem, blank(problem, marching.degree))
+    weights = checked_weights(weights, field)
+    seamless = all(name in field.hard for name, c in problem.conditions.items() if isinstance(c, Periodic))
+    if not seamless or not Objective(field, Graded(), weights, 64, seed).is_pointwise():
+        return None
+    strip = Strip(field, weights)
+    history: list[Stage] = []
+    for tolerance in marching.tolerances:
+        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, field, show, budget)), None
+        try:
+            march.run()
+        except OutOfTimeError:
+            ended = f"stopped: {budget.seconds:g} s are over"
+        except KeyboardInterrupt:
+            ended = "stopped: interrupted"
+        except FAILURES:
+            if not history:
+                return None
+            ended = "converged: finer slabs could not be solved"
+        if history and ended:
+            return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
+        finer = field.with_network(march.network())
+        residual = Objective(finer, Graded(), weights, point_count(finer), seed + len(history)).validated()
+        if history and not residual < 10 * history[-1].residual:
+            return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
+        field = finer
+        history.append(measured_stage(field, history, march.tried, residual, budget.used))
+        if checkpoint is not None:
+            Solution(field, tuple(history), "unfinished: saved on the way").save(checkpoint)
+        if ended:
+            reached = f"{TIME}={march.state.time:.4g}, beyond which the solution is kept as it was there"
+            return Solution(field, tuple(history), f"{ended} at {reached}; raise max_seconds")
+        if tol is not None and residual <= tol:
+            return Solution(field, tuple(history), f"converged: residual {residual:.1e} is below tol={tol:g}")
+    status = f"every slab of time is resolved to {marching.tolerances[-1]:g}, at residual {history[-1].residual:.1e}"
+    above = "" if tol is None else f" above tol={tol:g}; take smaller ones in refine=Marching(tolerances)"
+    return Solution(field, tuple(history), f"{'converged' if tol is None else 'stopped'}: {status}{above}")
+
+
+def _watch(history: list[Stage], field: Field, show: Show, budget: Budget, march: March, slab: Slab) -> None:
+    show(history, field, march.tried, slab.residual)
+    if budget.spent:
+        raise OutOfTimeError

@@ -1,0 +1,65 @@
+"""Time that may be taken, and what is shown on the way."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from kanpde.field import Field
+from kanpde.solution import Stage
+
+Show = Callable[[list[Stage], Field, int, float], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees after each step: how many stages are complete, the number of the step in the next one, ‖r‖ on
+
+    fresh points, seconds so far. A step of a march is a slab of time that was tried, ‖r‖ its own, and the field that of the
+    last complete stage.
+    """
+
+    stage: int
+    step: int
+    residual: float
+    seconds: float
+    field: Field
+
+
+class Budget:
+    """The time that a solution may take. An interrupt by the user, or a failure, spends it at once."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.start, self.seconds = time.perf_counter(), seconds
+        self.end: str | None = None  # why nothing more is to be tried
+
+    @property
+    def used(self) -> float:
+        return time.perf_counter() - self.start
+
+    @property
+    def spent(self) -> bool:
+        return self.end is not None or (self.seconds is not None and self.used >= self.seconds)
+
+
+@contextmanager
+def shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) -> Iterator[Show]:
+    """What to do after each step: call the user's function, or move a bar on a terminal."""
+    if callable(progress):
+        yield lambda history, field, step, residual: progress(Progress(len(history), step, residual, budget.used, field))
+        return
+    wanted = sys.stderr.isatty() if progress is None else progress
+    with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:
+
+        def show(history: list[Stage], field: Field, step: int, residual: float) -> None:
+            error = history[-1].relative_l2 if history else None
+            known = "" if error is None else f", relative L2 {error:.1e}"
+            size = sum(p.numel() for p in field.network.parameters())
+            bar.set_description_str(f"stage {len(history) + 1}: {size} coefficients, step {step}", refresh=False)
+            bar.set_postfix_str(f"residual {residual:.1e}{known}", refresh=False)
+            bar.update()
+
+        yield show

@@ -1,0 +1,147 @@
+"""`Slabs`: a KAN for each slab of time, which together are one function.
+
+On a slab it is a sum of products φⱼ(x) ψⱼ(t) of splines φⱼ, which are trained, and polynomials ψⱼ, which are not: as many as
+there are up to the splines' degree, so that with the coefficients of the φⱼ all of the tensor product is there and the network
+is linear in them. The first ψⱼ are powers of the time since the slab's start, whose φⱼ are what the slab before ends with.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.polynomial import Chebyshev
+from torch import Tensor, nn
+
+from kanpde.layers import Inputs, Layer, Product
+from kanpde.networks import KAN
+from kanpde.splines import LocalBasis, uniform_knots
+
+IN_SPACE, IN_TIME = 3, 6  # Gauss points that errors are measured at, on a span and in a slab
+
+
+def gauss_points(
+    breaks: Annotated[Tensor, "spans+1"], each: int
+) -> tuple[Annotated[Tensor, "points"], Annotated[Tensor, "points"]]:
+    """Gauss–Legendre points on every span, and their weights."""
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(each))
+    lengths = breaks.diff()[:, None]
+    return (breaks[:-1, None] + lengths * (nodes + 1) / 2).flatten(), (lengths * weights / 2).flatten()
+
+
+@cache
+def time_functions(carried: int, degree: int) -> list[Chebyshev]:
+    """A basis of polynomials on [-1, 1]: σ⁰, …, σᵐ⁻¹, then σᵐ times Chebyshev's, with σ = (τ + 1)/2 and m = `carried`."""
+    since = Chebyshev([0.5, 0.5])
+    return [since**j for j in range(carried)] + [since**carried * Chebyshev.basis(j) for j in range(degree + 1 - carried)]
+
+
+def time_values(carried: int, degree: int, order: int, tau: Annotated[Tensor, "times"]) -> Annotated[Tensor, "functions times"]:
+    """Derivatives of the time functions."""
+    at = tau.numpy()
+    return torch.stack([torch.from_numpy((f.deriv(order) if order else f)(at)) for f in time_functions(carried, degree)])
+
+
+@cache
+def _time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 functions"]:
+    """The time functions as splines of one span: their coefficients."""
+    tau = torch.cos(torch.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1))
+    design = LocalBasis(tau[:, None], _one_span(degree), degree).derivative(0)[:, :, 0].T
+    return torch.linalg.solve(design, time_values(carried, degree, 0, tau).T)
+
+
+def _one_span(degree: int) -> Annotated[Tensor, "1 knots"]:
+    low = torch.tensor([-1.0], dtype=torch.float64)
+    return uniform_knots(low, -low, 1, degree)
+
+
+def slab_network(
+    knots: Annotated[Tensor, "1 knots"],
+    degree: int,
+    periodic: bool,
+    coefficients: Sequence[Annotated[Tensor, "functions degree+1"]],
+    carried: Sequence[int],
+    time_axis: int,
+) -> KAN:
+    """The KAN of one slab, on x and τ in [-1, 1], from the coefficients of each output's φⱼ."""
+    outputs = len(coefficients)
+    nodes = Product(outputs, rank=degree + 1)
+    weights = torch.zeros(1, outputs * (degree + 1), dtype=torch.float64)  # of activations
+    space = torch.cat(list(coefficients), 1)
+    space = space if periodic else torch.cat([space, weights])
+    time = torch.cat([torch.cat([_time_splines(m, degree) for m in carried], 1), weights])
+    parts = [
+        Layer(knots, degree, nodes, torch.tensor([periodic]), space),
+        Layer(_one_span(degree), degree, nodes, torch.tensor([False]), time),
+    ]
+    return KAN.from_layers([Layer.joined(parts if time_axis == 1 else parts[::-1])])
+
+
+class Slabs(nn.Module):
+    """KANs of one slab each, from `times[k]` to `times[k + 1]`, as one network on [-1, 1]²; the last time axis is `axis`.
+
+    It vanishes where the conditions that are built in hold, with as many derivatives: a `Field` adds only their lift.
+    `tolerance` is what each slab may add to the error, relative to the size of the solution.
+    """
+
+    times: Tensor
+
+    def __init__(self, times: Annotated[Tensor, "slabs+1"], kans: Sequence[KAN], axis: int, tolerance: float) -> None:
+        super().__init__()
+        self.register_buffer("times", times)
+        self.kans = nn.ModuleList(kans)
+        self.axis, self.tolerance = axis, tolerance
+
+    def __repr__(self) -> str:
+        spans = [max(kan.spans) for kan in self.parts]
+        few, many = min(spans), max(spans)
+        spread = f"{few} … {many}" if few < many else f"{few}"
+        return f"Slabs of {len(self.parts)} KAN({self.parts[0].shape}, degree={self.degree}, {spread} spans)"
+
+    @property
+    def parts(self) -> list[KAN]:
+        return list(self.kans)  # pyright: ignore[reportReturnType]
+
+    @property
+    def grid(self) -> int:
+        """The largest number of spans of an input."""
+        return max(kan.grid for kan in self.parts)
+
+    @property
+    def degree(self) -> int:
+        return self.parts[0].degree
+
+    @property
+    def periodic(self) -> tuple[int, ...]:
+        return self.parts[0].periodic
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients of all slabs."""
+        return sum(kan.size for kan in self.parts)
+
+    def quadrature(self) -> tuple[Annotated[Tensor, "points 2"], Annotated[Tensor, "points"]]:
+        """Points of [0, 1]² and weights of sum one, fine where the splines are: Gauss points that no slab is solved at."""
+        points, weights = [], []
+        for number, kan in enumerate(self.parts):
+            low, high = kan.layers[0].ends
+            breaks = kan.layers[0].knots[1 - self.axis].unique()
+            breaks = breaks[(breaks >= low[1 - self.axis]) & (breaks <= high[1 - self.axis])]
+            pair = [gauss_points(breaks, IN_SPACE), gauss_points(self.times[number : number + 2], IN_TIME)]
+            (one, shares), (other, more) = pair if self.axis else pair[::-1]
+            points.append(torch.cartesian_prod((one + 1) / 2, (other + 1) / 2))
+            weights.append(torch.cartesian_prod(shares / 2, more / 2).prod(1))
+        return torch.cat(points), torch.cat(weights)
+
+    def forward(self, x: Inputs) -> Annotated[Tensor, "points outputs"]:
+        number = torch.searchsorted(self.times[1:-1].contiguous(), x.detach()[:, self.axis].contiguous())
+        found, places = [], []
+        for slab in number.unique().tolist():
+            at = torch.nonzero(number == slab)[:, 0]
+            low, high = self.times[slab], self.times[slab + 1]
+            own = list(x[at].split(1, 1))
+            own[self.axis] = 2 * (own[self.axis] - low) / (high - low) - 1
+            found.append(self.parts[slab](torch.cat(own, 1)))
+            places.append(at)
+        return torch.cat(found)[torch.cat(places).argsort()]
