@@ -176,6 +176,9 @@ class Group:
     spans: Annotated[Tensor, "spans"]
     weights: Annotated[Tensor, "X T"]
 
+    def evaluation(self, coefficients: Mapping[str, Coefficients]) -> _Evaluation:
+        return _Evaluation(self.sites.slab.strip.problem.domain, self.sites, coefficients)
+
 
 class Slab:
     """One slab, from a state at its start; `solve` finds its coefficients."""
@@ -243,7 +246,7 @@ class Slab:
         for _ in range(STEPS):
             normal = NormalBand(first, self.line.degree + 1, block, self.line.count, self.line.ring)
             for group in self.groups:
-                evaluate = _Evaluation(self.strip.problem.domain, group.sites, self.coefficients)
+                evaluate = group.evaluation(self.coefficients)
                 for r in group.columns(evaluate):
                     rows = group.weights[..., None] * group.sites.jacobian(evaluate.probes, r)
                     residual = group.weights * r.detach().view(group.weights.shape)

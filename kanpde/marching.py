@@ -5,7 +5,7 @@ polynomials in time do; the next one begins with what was needed. What neither c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -126,7 +126,9 @@ class March:
         """Of the slabs so far; the last one lasts to the end, as what it ends with, if they do not reach it."""
         slabs = list(self.slabs)
         if not self.is_done:
-            slabs.append(Slab(self.strip, self.state, self.strip.end - self.state.time, is_first=False))
+            held = {u: torch.cat([c[:, :1], 0 * c[:, 1:]], 1) for u, c in self.state.derivatives.items()}
+            state = replace(self.state, derivatives=held)
+            slabs.append(Slab(self.strip, state, self.strip.end - self.state.time, is_first=False))
         low, high = self.strip.start, self.strip.end
         times = torch.tensor([*(slab.start for slab in slabs), high], dtype=torch.float64)
         networks = [slab.network() for slab in slabs]
