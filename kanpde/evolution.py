@@ -27,7 +27,7 @@ from kanpde.slabs import slab_network, time_values
 
 PER_SPAN = 2  # Gauss points
 OUTER, MORE = 3, 6  # spans at either end of a line that have more of them
-STEPS = 12  # of Gauss–Newton, at most
+STEPS = 8  # of Gauss–Newton, at most
 ROUNDING = 1e-6  # below which a step that is not much smaller than the one before is noise
 
 
@@ -239,7 +239,7 @@ class Slab:
         return lambda evaluate: [factor * condition.rows(evaluate, sites.points, normals)]
 
     def solve(self, goal: float) -> bool:
-        """Gauss–Newton steps until the next would move the solution by less than `goal`; whether that was reached."""
+        """Gauss–Newton steps until they move the solution by much less than `goal`, or than spans miss; whether they get there."""
         block = sum(self.trained(u) for u in self.carried)
         first = torch.arange(self.line.spans)
         before = inf
@@ -263,7 +263,7 @@ class Slab:
                 size = sites.network(u, whole, self.strip.index(0, 0)).view(self.groups[0].weights.shape)
                 moved = max(moved, (self.groups[0].weights * size).norm().item() / self.strip.field.scale)
             self.moved = moved
-            if moved < 1e-2 * goal or ROUNDING > moved > 0.3 * before:
+            if moved < 1e-2 * max(goal, self.missed) or ROUNDING > moved > 0.3 * before:
                 return True
             if moved > before and before < 0.1:
                 return False
@@ -271,6 +271,11 @@ class Slab:
         return False
 
     # --- how well it is resolved ------------------------------------------------------------------------------------
+
+    @property
+    def missed(self) -> float:
+        """Bound for the error of the best splines on these breaks."""
+        return self.line.missed(self.bends()).max().item()
 
     @property
     def tail(self) -> float:

@@ -26,6 +26,7 @@ from kanpde.solution import Solution, Stage, measured_stage
 
 TRIES = 12  # for a slab, before it is taken as it is
 SHORTEST = 1e-9  # slab, of the whole time
+FORGOTTEN = 0.3  # of what was taken for noise, from one slab to the next
 GROWTH = 2.0  # of a slab over the one before, at most
 
 
@@ -117,6 +118,7 @@ class March:
             slab = self._resolved()
             self.slabs.append(slab)
             self.state = slab.end()
+            self.noise = {kind: FORGOTTEN * level for kind, level in self.noise.items()}  # it may pass, as that of a jump does
 
     @property
     def is_done(self) -> bool:
@@ -140,7 +142,7 @@ class March:
         for attempt in range(TRIES):
             slab = self._solved(line)
             bends = slab.bends()
-            missed, tail = slab.line.missed(bends).max().item(), slab.tail
+            missed, tail = slab.missed, slab.tail
             if before is not None:
                 self._listen(slab, missed, tail, *before)
             before = slab, missed, tail
