@@ -3,24 +3,14 @@
     python -m tests.benchmarks.peers [--seconds 400] [--environment DIR] [peer …]
 
 prints, for kanpde and each peer (all by default), its settings, its best error, the seconds to 1e-3 and their ratio to
-kanpde's. The problem is Δu = −2π² sin πx sin πy on [-1, 1]², u = 0 on the walls. Each contender runs in a process of
-its own, without a GPU; the peers' environments are made in DIR by pip, with the versions of `constraints.txt`.
-
-The same rules hold for all: imports are not timed, everything from the choice of points on is; errors are those of
-u on one uniform grid; measuring stops the clock, and is done anew once the time has grown by a percent.
+kanpde's. The problem is Δu = −2π² sin πx sin πy on [-1, 1]², u = 0 on the walls, and errors are those on a uniform grid.
+The peers' environments are made in DIR by pip, with the versions of `constraints.txt`; rules: see `contenders.py`.
 """
 
 import argparse
-import contextlib
 import importlib
 import itertools
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, pi
@@ -30,7 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.benchmarks.contenders import Watch, interpreter, measured, report, train_deepxde
+
 TARGET = 1e-3
 
 
@@ -41,34 +32,6 @@ def exact(points: Tensor) -> Tensor:
 def grid(count: int, dtype: torch.dtype) -> Tensor:
     axis = torch.linspace(-1, 1, count, dtype=dtype)
     return torch.cartesian_prod(axis, axis)
-
-
-class Watch:
-    """Times a training and sees its errors; ends it by a TimeoutError."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.best, self.reached = inf, inf
-        self.points = grid(101, torch.float64)
-        self.exact = exact(self.points)
-        self.begin()
-
-    def begin(self) -> None:
-        self.start, self.seen = time.perf_counter(), 0.0
-
-    def see(self, u: Callable[[Tensor], Tensor]) -> None:
-        now = time.perf_counter()
-        seconds = now - self.start
-        if seconds > self.limit:
-            raise TimeoutError
-        if seconds < 1.01 * self.seen:
-            return
-        with torch.no_grad():
-            error = ((u(self.points) - self.exact).norm() / self.exact.norm()).item()
-        self.best, self.seen = min(self.best, error), seconds
-        if error < TARGET:
-            self.reached = min(self.reached, seconds)
-        self.start += time.perf_counter() - now
 
 
 def kanpde(watch: Watch) -> None:
@@ -96,14 +59,7 @@ def deepxde(watch: Watch) -> None:
     square = dde.geometry.Rectangle([-1, -1], [1, 1])
     walls = dde.icbc.DirichletBC(square, lambda _: 0, lambda _, on_boundary: on_boundary)
     net = dde.nn.FNN([2, 50, 50, 50, 1], "tanh", "Glorot uniform")
-    # Its own callbacks come once in 1000 L-BFGS iterations; a hook sees any network, those that line searches try too.
-    net.register_forward_hook(lambda *_: watch.see(net.forward))
-    model = dde.Model(dde.data.PDE(square, residual, walls, num_domain=1200, num_boundary=120), net)
-    model.compile("adam", lr=1e-3)
-    model.train(iterations=5000, verbose=0)
-    while True:  # where L-BFGS ends before the time does, it begins anew
-        model.compile("L-BFGS")
-        model.train(verbose=0)
+    train_deepxde(watch, dde, dde.data.PDE(square, residual, walls, num_domain=1200, num_boundary=120), net, 5000)
 
 
 def pykan(watch: Watch) -> None:
@@ -166,37 +122,6 @@ CONTENDERS = {
 }
 
 
-def interpreter(name: str, folder: Path) -> Path:
-    """Python of a peer's own environment, made when it is missing."""
-    home = folder / name
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    # the pinned torch: a later one would come with other libraries, and gigabytes of them
-    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", "torch==2.13.0", "numpy"]
-    subprocess.run([*install, *CONTENDERS[name].packages], check=True, stdout=sys.stderr)
-    return python
-
-
-def measured(name: str, python: Path, seconds: float, threads: int) -> tuple[float, float]:
-    """Best error and the seconds to the target, from a process of its own."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "DDE_BACKEND": "pytorch", "CUDA_VISIBLE_DEVICES": ""}
-    command = [python, __file__, "--child", name, "--seconds", str(seconds), "--threads", str(threads)]
-    with tempfile.TemporaryDirectory() as scratch:  # pykan writes files where it runs
-        run = subprocess.run(command, cwd=scratch, env=variables, stdout=subprocess.PIPE, text=True, check=True)
-    best, reached = json.loads(run.stdout.splitlines()[-1])
-    return best, reached
-
-
-def child(name: str, seconds: float, threads: int) -> None:
-    torch.set_num_threads(threads)
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # torch imports modules, for seconds, at its first optimizer
-    watch = Watch(seconds)
-    with contextlib.redirect_stdout(sys.stderr), contextlib.suppress(TimeoutError):  # stdout is for the result alone
-        CONTENDERS[name].train(watch)
-    print(json.dumps([watch.best, watch.reached]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", nargs="*", metavar="peer", help="deepxde or pykan; both by default")
@@ -206,7 +131,8 @@ def main() -> None:
     parser.add_argument("--child", choices=CONTENDERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        return child(given.child, given.seconds, given.threads)
+        points = grid(101, torch.float64)
+        return report(CONTENDERS[given.child].train, Watch(given.seconds, points, exact(points), TARGET))
     if strange := set(given.peers) - set(CONTENDERS):
         parser.error(f"no peer {', '.join(sorted(strange))}; there are deepxde and pykan")
     limit, own = given.seconds, inf
@@ -214,13 +140,13 @@ def main() -> None:
     print("|---|---|---|---|---|", flush=True)
     for name in dict.fromkeys(("kanpde", *(given.peers or CONTENDERS))):
         contender = CONTENDERS[name]
-        python = interpreter(name, given.environment) if contender.packages else Path(sys.executable)
-        best, reached = measured(name, python, limit, given.threads)
-        own = reached if name == "kanpde" else own
-        least = "> " if reached == inf else ""  # the ratio of one that never gets there is a lower bound
-        seconds = min(reached, limit)
+        python = interpreter(name, contender.packages, given.environment)
+        seen = measured(python, __file__, ["--child", name, "--seconds", str(limit)], given.threads)
+        own = seen.reached if name == "kanpde" else own
+        least = "> " if seen.reached == inf else ""  # the ratio of one that never gets there is a lower bound
+        seconds = min(seen.reached, limit)
         label = contender.packages[0] if contender.packages else name
-        cells = (label, contender.settings, f"{best:.1e}", f"{least}{round(seconds, 2):g}", f"{least}{seconds / own:.0f}")
+        cells = (label, contender.settings, f"{seen.best:.1e}", f"{least}{round(seconds, 2):g}", f"{least}{seconds / own:.0f}")
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
