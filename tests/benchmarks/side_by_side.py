@@ -10,6 +10,7 @@ docstrings tell, and train on until the time is over. Their environments are mad
 """
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,22 +179,25 @@ def jaxkan(watch: Watch, problem: str) -> None:
     data = x**2 * jnp.cos(jnp.pi * x) if periodic else -jnp.sin(jnp.pi * x)
     chosen = adaptive.get_colloc_indices(pool, batch, None, seed)
     of_pool, weights, weights0 = jnp.ones((len(pool), 1)), jnp.ones((batch, 1)), jnp.ones((len(first), 1))
-    factors = (jnp.array(1.0), jnp.array(1.0))[: 1 + evolves]
-    number = 0
-    while True:
+    factors = (jnp.ones(()), jnp.ones(()))[: 1 + evolves]
+
+    @nnx.jit
+    def redrawn(model, chosen, weights, of_pool):
+        found = residual(model, pool)
+        return adaptive.get_rad_indices(pool, found, chosen, weights, of_pool, batch, 1.0, 1.0, seed)[:2]
+
+    gradients, *_ = step(model, optimizer, pool[chosen], weights, weights0, factors)
+    jax.block_until_ready((adaptive.lr_anneal(gradients, factors, 0.9), redrawn(model, chosen, weights, of_pool)))
+    watch.begin()
+    for number in itertools.count(1):
         gradients, weights, weights0 = step(model, optimizer, pool[chosen], weights, weights0, factors)
-        if number == 0:
-            jax.block_until_ready(weights)
-            watch.begin()
-        elif number % 1000 == 0 and evolves:
+        if number % 1000 == 0 and evolves:
             factors = adaptive.lr_anneal(gradients, factors, 0.9)
-        if number and number % 2000 == 0:
-            found = residual(model, pool)
-            chosen, of_pool, _ = adaptive.get_rad_indices(pool, found, chosen, weights, of_pool, batch, 1.0, 1.0, seed)
+        if number % 2000 == 0:
+            chosen, of_pool = redrawn(model, chosen, weights, of_pool)
             weights = of_pool[chosen]
         jax.block_until_ready(weights)
         watch.see(u)
-        number += 1
 
 
 @dataclass(frozen=True)
