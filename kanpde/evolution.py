@@ -239,7 +239,7 @@ class Slab:
         return lambda evaluate: [factor * condition.rows(evaluate, sites.points, normals)]
 
     def solve(self, goal: float) -> bool:
-        """Gauss–Newton steps until they move the solution by much less than `goal`, or than spans miss; whether they get there."""
+        """Gauss–Newton steps until they move the solution by much less than `goal` or than spans miss; whether they do."""
         block = sum(self.trained(u) for u in self.carried)
         first = torch.arange(self.line.spans)
         before = inf
