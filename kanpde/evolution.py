@@ -108,22 +108,16 @@ class Sites:
         return self._time[unknown, order]
 
     def lift(self, unknown: str, index: MultiIndex) -> Column:
-        ansatz = self.slab.strip.field.ansatz[unknown]
-        if not ansatz.lifts:
-            return zero(self.columns)
+        """A derivative of G, with its graph, by which the next ones are made."""
         if (unknown, index) not in self._lifts:
-            if not any(index):
-                found = ansatz.lifted(self.columns, zero(self.columns))
+            axis = next((i for i, k in enumerate(index) if k), None)
+            if axis is None:
+                found = self.slab.strip.field.ansatz[unknown].lifted(self.columns, zero(self.columns))
             else:
-                axis = next(i for i, k in enumerate(index) if k)
-                before = self._lifted(unknown, tuple(k - (i == axis) for i, k in enumerate(index)))
+                before = self.lift(unknown, tuple(k - (i == axis) for i, k in enumerate(index)))
                 x = list(self.columns.values())[axis]
                 found = diff(before, x) if before.requires_grad else torch.zeros_like(x)
             self._lifts[unknown, index] = found
-        return self._lifts[unknown, index]
-
-    def _lifted(self, unknown: str, index: MultiIndex) -> Column:
-        self.lift(unknown, index)
         return self._lifts[unknown, index]
 
     def network(self, unknown: str, coefficients: Coefficients, index: MultiIndex) -> Column:
@@ -240,35 +234,41 @@ class Slab:
 
     def solve(self, goal: float) -> bool:
         """Gauss–Newton steps until they move the solution by much less than `goal` or than spans miss; whether they do."""
-        block = sum(self.trained(u) for u in self.carried)
-        first = torch.arange(self.line.spans)
         before = inf
         for _ in range(STEPS):
-            normal = NormalBand(first, self.line.degree + 1, block, self.line.count, self.line.ring)
-            for group in self.groups:
-                evaluate = group.evaluation(self.coefficients)
-                for r in group.columns(evaluate):
-                    rows = group.weights[..., None] * group.sites.jacobian(evaluate.probes, r)
-                    residual = group.weights * r.detach().view(group.weights.shape)
-                    normal.add(group.spans, *(t.reshape(len(group.spans), -1, *t.shape[2:]) for t in (rows, residual)))
+            normal = self._linearized()
             self.residual = sqrt(normal.squares)
             step = normal.step() if isfinite(normal.squares) else None
             if step is None or not torch.isfinite(step).all():
                 return False
-            moved = 0.0
-            for u, part in zip(self.carried, step.split([self.trained(u) for u in self.carried], 1), strict=True):
-                whole = torch.cat([torch.zeros(self.line.count, self.carried[u], dtype=torch.float64), part], 1)
-                self.coefficients[u] = self.coefficients[u] + whole
-                sites = self.groups[0].sites
-                size = sites.network(u, whole, self.strip.index(0, 0)).view(self.groups[0].weights.shape)
-                moved = max(moved, (self.groups[0].weights * size).norm().item() / self.strip.field.scale)
-            self.moved = moved
-            if moved < 1e-2 * max(goal, self.missed) or ROUNDING > moved > 0.3 * before:
+            self.moved = self._move(step)
+            if self.moved < 1e-2 * max(goal, self.missed) or ROUNDING > self.moved > 0.3 * before:
                 return True
-            if moved > before and before < 0.1:
+            if self.moved > before and before < 0.1:
                 return False
-            before = moved
+            before = self.moved
         return False
+
+    def _linearized(self) -> NormalBand:
+        block = sum(self.trained(u) for u in self.carried)
+        normal = NormalBand(torch.arange(self.line.spans), self.line.degree + 1, block, self.line.count, self.line.ring)
+        for group in self.groups:
+            evaluate = group.evaluation(self.coefficients)
+            for r in group.columns(evaluate):
+                rows = group.weights[..., None] * group.sites.jacobian(evaluate.probes, r)
+                residual = group.weights * r.detach().view(group.weights.shape)
+                normal.add(group.spans, *(t.reshape(len(group.spans), -1, *t.shape[2:]) for t in (rows, residual)))
+        return normal
+
+    def _move(self, step: Coefficients) -> float:
+        """Root mean square of the change that a step makes, relative to the field's scale."""
+        moved, inside = 0.0, self.groups[0]
+        for u, part in zip(self.carried, step.split([self.trained(u) for u in self.carried], 1), strict=True):
+            change = torch.cat([part.new_zeros(len(part), self.carried[u]), part], 1)
+            self.coefficients[u] = self.coefficients[u] + change
+            size = inside.sites.network(u, change, self.strip.index(0, 0)).view(inside.weights.shape)
+            moved = max(moved, (inside.weights * size).norm().item() / self.strip.field.scale)
+        return moved
 
     # --- how well it is resolved ------------------------------------------------------------------------------------
 

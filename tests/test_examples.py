@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from examples.burgers import main as burgers  # examples.burgers
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
@@ -20,8 +21,18 @@ from examples.pendulum import main as pendulum  # examples.pendulum
 from examples.plate_with_hole import main as plate_with_hole  # examples.plate_with_hole
 from examples.plate_with_hole import stress_concentration
 from examples.poisson import main as poisson  # examples.poisson
-from kanpde import MeshDomain
+from kanpde import Marching, MeshDomain
+from problems.burgers import burgers as with_exact_solution
 from problems.plate_with_hole import MESH, RADIUS
+
+
+def test_burgers(tmp_path):
+    solution = burgers(Marching((1e-5,)), folder=tmp_path)
+    x = torch.linspace(-1, 1, 301, dtype=torch.float64)[:, None]
+    exact = with_exact_solution().exact(x, torch.full_like(x, 0.7))
+    assert (solution(x=x, t=0.7) - exact).norm() < 1e-4 * exact.norm()
+    assert len(list(tmp_path.glob("*.vtu"))) == 21
+    assert (tmp_path / "burgers.png").exists()
 
 
 def test_poisson(tmp_path):
