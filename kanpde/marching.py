@@ -34,9 +34,9 @@ GROWTH = 2.0  # of a slab over the one before, at most
 class Marching:
     """Slabs of time instead of one network for all of it, for problems on an interval or a ring: one stage a tolerance.
 
-    `tolerances` are relative to the size of the solution, for what a slab adds to the error of those before. The default
-    for such problems: `solve(problem, refine=Marching((1e-3, 1e-6)))` stops earlier. `degree` is that of the splines and
-    of the polynomials in time.
+    `tolerances` are relative to the size of the solution, for what a slab adds to the error of those before:
+    `solve(problem, refine=Marching((1e-3, 1e-6)))` stops earlier than the default. `degree` is that of the splines and of the
+    polynomials in time. By default `solve` marches where one network for all times does not get on.
     """
 
     tolerances: Sequence[float] = (1e-5, 1e-9, 1e-13)
@@ -192,6 +192,7 @@ class OutOfTimeError(RuntimeError):
 def marched(
     problem: Problem,
     marching: Marching,
+    before: Sequence[Stage],
     weights: Mapping[str, float],
     tol: float | None,
     budget: Budget,
@@ -199,14 +200,17 @@ def marched(
     show: Show,
     checkpoint: str | Path | None,
 ) -> Solution | None:
-    """March to the end for one tolerance after the other; None where not even the first march arrives."""
+    """March to the end for one tolerance after the other, in stages that follow those `before`.
+
+    None where not even the first march can be done, or in time where there is something before it.
+    """
     field = Field(problem, blank(problem, marching.degree))
     weights = checked_weights(weights, field)
     seamless = all(name in field.hard for name, c in problem.conditions.items() if isinstance(c, Periodic))
     if not seamless or not Objective(field, Graded(), weights, 64, seed).is_pointwise():
         return None
     strip = Strip(field, weights)
-    history: list[Stage] = []
+    history = list(before)
     for tolerance in marching.tolerances:
         march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, field, show, budget)), None
         try:
@@ -216,14 +220,16 @@ def marched(
         except KeyboardInterrupt:
             ended = "stopped: interrupted"
         except FAILURES:
-            if not history:
-                return None
             ended = "converged: finer slabs could not be solved"
+            if len(history) == len(before):
+                return None
         if history and ended:
+            if len(history) == len(before):
+                return None
             return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
         finer = field.with_network(march.network())
         residual = Objective(finer, Graded(), weights, point_count(finer), seed + len(history)).validated()
-        if history and not residual < 10 * history[-1].residual:
+        if len(history) > len(before) and not residual < 10 * history[-1].residual:
             return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
         field = finer
         history.append(measured_stage(field, history, march.tried, residual, budget.used))

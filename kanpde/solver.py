@@ -21,12 +21,15 @@ from kanpde.marching import Marching, marched, no_evolution
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
-from kanpde.progress import Budget, Progress, shown
+from kanpde.progress import Budget, Progress, Show, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage, measured_stage
+
+# an evolution goes slab by slab of time where one network for all times is FAR from solved after so many stages, or ends CLOSE
+PATIENCE, FAR, CLOSE = 5, 1e-3, 1e-9
 
 
 def rounding(order: int) -> float:
@@ -51,11 +54,15 @@ def solve(
 ) -> Solution:
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
+    An evolution on an interval or a ring that this leaves unsolved is solved slab by slab of time; see `Marching`.
+
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
         default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
-    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`.
+    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`. By default, too, an evolution on an interval or a ring that is
+        still far from solved after five grids, or when they end, is solved slab by slab of time: `Marching()`, which can
+        be asked for as well.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
     weights: factors on the rows of equations and weighted conditions, by name.
@@ -69,47 +76,74 @@ def solve(
     """
     budget = Budget(max_seconds)
     settings = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
+    own = [name for name, given in settings.items() if given is not None]
     optimizer = LevenbergMarquardt() if optimizer is None else optimizer
     sampler = Graded() if sampler is None else sampler
     _check_settings(problem, optimizer, refine, sampler, weights, tol, max_seconds, seed, checkpoint)
-    if marching := _marching(problem, refine, [name for name, given in settings.items() if given is not None]):
-        with shown(progress, budget) as show:
-            found = marched(problem, marching, weights or {}, tol, budget, seed, show, checkpoint)
+    marching = _marching(problem, refine, own)
+    with shown(progress, budget) as show:
+        common = (weights or {}, tol, budget, seed, show, checkpoint)
+        found = marched(problem, refine, (), *common) if isinstance(refine, Marching) else None
         if found is not None:
             return found
-    refine = Adaptive() if refine is None or isinstance(refine, Marching) else refine
+        refine = Adaptive() if refine is None or isinstance(refine, Marching) else refine
+        patience = None if marching is None else PATIENCE
+        solution = _throughout(problem, model, refine, optimizer, sampler, hard, patience, *common)
+        least = min(stage.residual for stage in solution.history)
+        if marching is not None and solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
+            found = marched(problem, marching, solution.history, *common)
+        return solution if found is None or found.history[-1].residual > least else found
+
+
+def _throughout(
+    problem: Problem,
+    model: nn.Module | None,
+    refine: Refinement,
+    optimizer: Optimizer,
+    sampler: Sampler,
+    hard: bool,
+    patience: int | None,
+    weights: Mapping[str, float],
+    tol: float | None,
+    budget: Budget,
+    seed: int,
+    show: Show,
+    checkpoint: str | Path | None,
+) -> Solution:
+    """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
     network = default_network(problem, hard, seed) if model is None else _checked(model, problem)
     field = Field(problem, network, hard)
-    weights = checked_weights(weights or {}, field)
+    weights = checked_weights(weights, field)
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
     trained: list[Trained] = []
     fits: list[tuple[Field, Inference | None]] = []
     status = None
-    with shown(progress, budget) as show:
-        while status is None:
-            objective = Objective(field, sampler, weights, point_count(field), seed + len(history))
-            if not history and model is None:
-                approach(objective)
-            optimizer = _suited(optimizer, objective)
-            grid = field.network.grid if isinstance(field.network, KAN) else 0
-            if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
-                march(objective, optimizer, grid, budget)
-            started = _warm(optimizer) if history else optimizer
-            before = history[-1].residual if history else inf
-            steps, residual = fit(started, objective, before, goal, budget, partial(show, history, field))
-            weights = objective.weights
-            history.append(measured_stage(field, history, steps, residual, budget.used))
-            trained.append(Trained(field.network, residual))
-            fits.append((field, _inferred(objective, budget)))
-            best = min(trained, key=lambda t: t.residual)
-            fitted, inference = fits[trained.index(best)]
-            if checkpoint is not None:
-                unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
-                Solution(fitted, tuple(history), unfinished, inference).save(checkpoint)
-            finer = None if budget.spent else refine.refined(trained)
-            status = _verdict(problem, history, best, inference, finer, tol, budget)
-            field = fitted if finer is None or status else field.with_network(finer)
+    while status is None:
+        objective = Objective(field, sampler, weights, point_count(field), seed + len(history))
+        if not history and model is None:
+            approach(objective)
+        optimizer = _suited(optimizer, objective)
+        grid = field.network.grid if isinstance(field.network, KAN) else 0
+        if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
+            march(objective, optimizer, grid, budget)
+        started = _warm(optimizer) if history else optimizer
+        before = history[-1].residual if history else inf
+        steps, residual = fit(started, objective, before, goal, budget, partial(show, history, field))
+        weights = objective.weights
+        history.append(measured_stage(field, history, steps, residual, budget.used))
+        trained.append(Trained(field.network, residual))
+        fits.append((field, _inferred(objective, budget)))
+        best = min(trained, key=lambda t: t.residual)
+        fitted, inference = fits[trained.index(best)]
+        if checkpoint is not None:
+            unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
+            Solution(fitted, tuple(history), unfinished, inference).save(checkpoint)
+        finer = None if budget.spent else refine.refined(trained)
+        status = _verdict(problem, history, best, inference, finer, tol, budget)
+        if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
+            status = f"stopped: still at residual {best.residual:.1e} after {patience} stages"
+        field = fitted if finer is None or status else field.with_network(finer)
     return Solution(field, tuple(history), status, inference)
 
 
