@@ -74,17 +74,32 @@ class State:
         return replace(self, line=line, derivatives=derivatives)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where and when a slab is, and how many of each unknown's φ it begins with."""
+
+    strip: Strip
+    line: Line
+    start: float
+    duration: float
+    carried: Mapping[str, int]
+
+    def trained(self, unknown: str) -> int:
+        """How many more φ it has."""
+        return self.line.degree + 1 - self.carried[unknown]
+
+
 class Sites:
     """A grid of places and times in a slab, with the basis there."""
 
-    def __init__(self, slab: "Slab", x: Annotated[Tensor, "X"], tau: Annotated[Tensor, "T"]) -> None:
-        self.slab, self.tau = slab, tau
-        strip = slab.strip
-        self.basis = slab.line.basis(x)
+    def __init__(self, frame: Frame, x: Annotated[Tensor, "X"], tau: Annotated[Tensor, "T"]) -> None:
+        self.frame, self.tau = frame, tau
+        strip = frame.strip
+        self.basis = frame.line.basis(x)
         self.first = self.basis.first[:, 0]
-        self.own = slab.line.alive(self.basis)
+        self.own = frame.line.alive(self.basis)
         place = strip.low + strip.half * (x + 1)
-        time = slab.start + slab.duration * (tau + 1) / 2
+        time = frame.start + frame.duration * (tau + 1) / 2
         points = torch.empty(len(x), len(tau), 2, dtype=torch.float64)
         points[..., strip.space_axis], points[..., strip.time_axis] = place[:, None], time
         self.points = points.flatten(0, 1)
@@ -96,15 +111,15 @@ class Sites:
     def space(self, unknown: str, order: int) -> Annotated[Tensor, "X functions"]:
         """Derivatives of the basis functions; zero for those that do not vanish where the network has to."""
         if (unknown, order) not in self._space:
-            strip = self.slab.strip
+            strip = self.frame.strip
             values = self.basis.derivative(order)[:, :, 0].T * (strip.field.scale / strip.half**order)
-            self._space[unknown, order] = values * self.slab.line.free(strip.ends[unknown])[self.own]
+            self._space[unknown, order] = values * self.frame.line.free(strip.ends[unknown])[self.own]
         return self._space[unknown, order]
 
     def time(self, unknown: str, order: int) -> Annotated[Tensor, "functions T"]:
         if (unknown, order) not in self._time:
-            values = time_values(self.slab.carried[unknown], self.slab.line.degree, order, self.tau)
-            self._time[unknown, order] = values * (2 / self.slab.duration) ** order
+            values = time_values(self.frame.carried[unknown], self.frame.line.degree, order, self.tau)
+            self._time[unknown, order] = values * (2 / self.frame.duration) ** order
         return self._time[unknown, order]
 
     def lift(self, unknown: str, index: MultiIndex) -> Column:
@@ -112,7 +127,7 @@ class Sites:
         if (unknown, index) not in self._lifts:
             axis = next((i for i, k in enumerate(index) if k), None)
             if axis is None:
-                found = self.slab.strip.field.ansatz[unknown].lifted(self.columns, zero(self.columns))
+                found = self.frame.strip.field.ansatz[unknown].lifted(self.columns, zero(self.columns))
             else:
                 before = self.lift(unknown, tuple(k - (i == axis) for i, k in enumerate(index)))
                 x = list(self.columns.values())[axis]
@@ -122,7 +137,7 @@ class Sites:
 
     def network(self, unknown: str, coefficients: Coefficients, index: MultiIndex) -> Column:
         """A derivative of Σ φⱼ ψⱼ."""
-        i, j = index[self.slab.strip.space_axis], index[self.slab.strip.time_axis]
+        i, j = index[self.frame.strip.space_axis], index[self.frame.strip.time_axis]
         edges = torch.einsum("xl,xlj->xj", self.space(unknown, i), coefficients[self.own])
         return (edges @ self.time(unknown, j)).reshape(-1, 1)
 
@@ -135,15 +150,20 @@ class Sites:
 
     def jacobian(self, probes: Mapping[str, Probe], r: Column) -> Annotated[Tensor, "X T functions*block"]:
         """∂r by the trained coefficients: those of each unknown's φⱼ, j ≥ carried, for one function after the other."""
-        strip, found = self.slab.strip, []
+        strip, found = self.frame.strip, []
         shape = (len(self.first), len(self.tau))
         for unknown, probe in probes.items():
             by_order: dict[int, Tensor] = {}
             for index, c in probe.coefficients(r).items():
                 i, j = index[strip.space_axis], index[strip.time_axis]
-                term = c.view(*shape, 1) * self.time(unknown, j)[self.slab.carried[unknown] :].T
+                term = c.view(*shape, 1) * self.time(unknown, j)[self.frame.carried[unknown] :].T
                 by_order[i] = by_order[i] + term if i in by_order else term
-            own = torch.zeros(*shape, self.slab.line.degree + 1, self.slab.trained(unknown), dtype=torch.float64)
+            own = torch.zeros(
+                *shape,
+                self.frame.line.degree + 1,
+                self.frame.trained(unknown),
+                dtype=torch.float64,
+            )
             for i, term in by_order.items():
                 own += term[:, :, None, :] * self.space(unknown, i)[:, None, :, None]
             found.append(own)
@@ -171,7 +191,7 @@ class Group:
     weights: Annotated[Tensor, "X T"]
 
     def evaluation(self, coefficients: Mapping[str, Coefficients]) -> _Evaluation:
-        return _Evaluation(self.sites.slab.strip.problem.domain, self.sites, coefficients)
+        return _Evaluation(self.sites.frame.strip.problem.domain, self.sites, coefficients)
 
 
 class Slab:
@@ -180,6 +200,7 @@ class Slab:
     def __init__(self, strip: Strip, state: State, duration: float, is_first: bool) -> None:
         self.strip, self.line, self.start, self.duration = strip, state.line, state.time, duration
         self.carried = {u: c.shape[1] for u, c in state.derivatives.items()}
+        self.frame = Frame(strip, self.line, self.start, duration, self.carried)
         self.coefficients = {
             u: torch.zeros(self.line.count, self.line.degree + 1, dtype=torch.float64) for u in state.derivatives
         }
@@ -190,11 +211,8 @@ class Slab:
                 factor *= duration / (j + 1)
         self.groups = [*self._groups(is_first)]
 
-    def trained(self, unknown: str) -> int:
-        return self.line.degree + 1 - self.carried[unknown]
-
     def _groups(self, is_first: bool) -> Iterator[Group]:
-        problem = self.strip.problem
+        strip, problem = self.strip, self.strip.problem  # no group refers to the slab, which would keep both alive
         x, x_weights = self.line.gauss(PER_SPAN)
         nodes, weights = np.polynomial.legendre.leggauss(self.line.degree + 2)
         tau, t_weights = torch.from_numpy(nodes), torch.from_numpy(weights)
@@ -202,14 +220,14 @@ class Slab:
 
         def equations(sites: Sites, evaluate: _Evaluation) -> list[Column]:
             unknowns, at = evaluate(sites.points)
-            return [self.strip.factor(n, 1.0) * r for n, r in problem.equations(unknowns, at).items()]
+            return [strip.factor(n, 1.0) * r for n, r in problem.equations(unknowns, at).items()]
 
-        sites = Sites(self, x, tau)
+        sites = Sites(self.frame, x, tau)
         yield Group(sites, partial(equations, sites), every, (x_weights[:, None] * t_weights / 4).sqrt())
         if not self.line.ring:  # where more splines than spans end
             outer = torch.cat([every[:OUTER], every[-OUTER:]])
             places, shares = (t.unflatten(0, (self.line.spans, -1))[outer].flatten() for t in self.line.gauss(MORE))
-            more = Sites(self, places, tau)
+            more = Sites(self.frame, places, tau)
             yield Group(more, partial(equations, more), outer, (shares[:, None] * t_weights / 4).sqrt())
         for name in self.strip.soft:
             part = problem.parts[name]
@@ -219,10 +237,10 @@ class Slab:
                 if axis == TIME:
                     if not is_first:
                         continue
-                    on = Sites(self, x, end)
+                    on = Sites(self.frame, x, end)
                     yield Group(on, self._condition(name, on, side), every, (x_weights[:, None] / 2).sqrt())
                 else:
-                    on, own = Sites(self, end, tau), every[-1:] if side else every[:1]
+                    on, own = Sites(self.frame, end, tau), every[-1:] if side else every[:1]
                     yield Group(on, self._condition(name, on, side), own, (t_weights[None] / 2).sqrt())
 
     def _condition(self, name: str, sites: Sites, side: int) -> Callable[[_Evaluation], list[Column]]:
@@ -250,7 +268,7 @@ class Slab:
         return False
 
     def _linearized(self) -> NormalBand:
-        block = sum(self.trained(u) for u in self.carried)
+        block = sum(self.frame.trained(u) for u in self.carried)
         normal = NormalBand(torch.arange(self.line.spans), self.line.degree + 1, block, self.line.count, self.line.ring)
         for group in self.groups:
             evaluate = group.evaluation(self.coefficients)
@@ -263,7 +281,7 @@ class Slab:
     def _move(self, step: Coefficients) -> float:
         """Root mean square of the change that a step makes, relative to the field's scale."""
         moved, inside = 0.0, self.groups[0]
-        for u, part in zip(self.carried, step.split([self.trained(u) for u in self.carried], 1), strict=True):
+        for u, part in zip(self.carried, step.split([self.frame.trained(u) for u in self.carried], 1), strict=True):
             change = torch.cat([part.new_zeros(len(part), self.carried[u]), part], 1)
             self.coefficients[u] = self.coefficients[u] + change
             size = inside.sites.network(u, change, self.strip.index(0, 0)).view(inside.weights.shape)

@@ -16,6 +16,7 @@ from kanpde.domains import TIME, Part, is_end
 from kanpde.evolution import Slab, State, Strip
 from kanpde.field import Field
 from kanpde.lines import COARSEST, Line
+from kanpde.networks import KAN
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Show
 from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
@@ -97,14 +98,15 @@ def _fewest(degree: int) -> int:
 
 
 class March:
-    """From the start to the end: `slabs` so far, each of which adds about `tol` of the solution's size to the error.
+    """From the start to the end: `networks` of the slabs so far, each adding about `tol` of the solution's size to the error.
 
     `watch(march, slab)` is called after each attempt, and may raise to end it all.
     """
 
     def __init__(self, strip: Strip, degree: int, tol: float, watch: Callable[["March", Slab], None]) -> None:
         self.strip, self.degree, self.tol, self.watch = strip, degree, tol, watch
-        self.slabs: list[Slab] = []
+        self.starts: list[float] = []
+        self.networks: list[KAN] = []
         self.tried = 0
         self.line = Line.uniform(_fewest(degree), degree, strip.ring)
         nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.started.items()}
@@ -116,7 +118,8 @@ class March:
     def run(self) -> None:
         while not self.is_done:
             slab = self._resolved()
-            self.slabs.append(slab)
+            self.starts.append(slab.start)
+            self.networks.append(slab.network())  # the slab itself, with all its points, is not kept
             self.state = slab.end()
             self.noise = {kind: FORGOTTEN * level for kind, level in self.noise.items()}  # it may pass, as that of a jump does
 
@@ -126,14 +129,14 @@ class March:
 
     def network(self) -> Slabs:
         """Of the slabs so far; the last one lasts to the end, as what it ends with, if they do not reach it."""
-        slabs = list(self.slabs)
+        starts, networks = list(self.starts), list(self.networks)
         if not self.is_done:
             held = {u: torch.cat([c[:, :1], 0 * c[:, 1:]], 1) for u, c in self.state.derivatives.items()}
             state = replace(self.state, derivatives=held)
-            slabs.append(Slab(self.strip, state, self.strip.end - self.state.time, is_first=False))
+            starts.append(state.time)
+            networks.append(Slab(self.strip, state, self.strip.end - state.time, is_first=False).network())
         low, high = self.strip.start, self.strip.end
-        times = torch.tensor([*(slab.start for slab in slabs), high], dtype=torch.float64)
-        networks = [slab.network() for slab in slabs]
+        times = torch.tensor([*starts, high], dtype=torch.float64)
         return Slabs(2 * (times - low) / (high - low) - 1, networks, self.strip.time_axis, self.tol)
 
     def _resolved(self) -> Slab:
@@ -164,7 +167,7 @@ class March:
         while self.duration > SHORTEST * whole:
             left = self.strip.end - self.state.time
             self.duration = left if 1.3 * self.duration > left else self.duration  # no sliver at the end
-            slab = Slab(self.strip, self.state.on(line, self.strip.ends), self.duration, not self.slabs)
+            slab = Slab(self.strip, self.state.on(line, self.strip.ends), self.duration, not self.starts)
             solved = slab.solve(self._limit("steps"))
             self.tried += 1
             self.watch(self, slab)
