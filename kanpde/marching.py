@@ -195,7 +195,7 @@ class OutOfTimeError(RuntimeError):
 def marched(
     problem: Problem,
     marching: Marching,
-    before: Sequence[Stage],
+    before: Solution | None,
     weights: Mapping[str, float],
     tol: float | None,
     budget: Budget,
@@ -203,7 +203,7 @@ def marched(
     show: Show,
     checkpoint: str | Path | None,
 ) -> Solution | None:
-    """March to the end for one tolerance after the other, in stages that follow those `before`.
+    """March to the end for one tolerance after the other, in stages that follow those of the solution `before`.
 
     None where not even the first march can be done, or in time where there is something before it.
     """
@@ -213,9 +213,10 @@ def marched(
     if not seamless or not Objective(field, Graded(), weights, 64, seed).is_pointwise():
         return None
     strip = Strip(field, weights)
-    history = list(before)
+    history: list[Stage] = list(before.history) if before is not None else []
+    earlier, shown = len(history), field if before is None else before.field
     for tolerance in marching.tolerances:
-        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, field, show, budget)), None
+        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, shown, show, budget)), None
         try:
             march.run()
         except OutOfTimeError:
@@ -224,17 +225,17 @@ def marched(
             ended = "stopped: interrupted"
         except FAILURES:
             ended = "converged: finer slabs could not be solved"
-            if len(history) == len(before):
+            if len(history) == earlier:
                 return None
         if history and ended:
-            if len(history) == len(before):
+            if len(history) == earlier:
                 return None
             return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
         finer = field.with_network(march.network())
         residual = Objective(finer, Graded(), weights, point_count(finer), seed + len(history)).validated()
-        if len(history) > len(before) and not residual < 10 * history[-1].residual:
+        if len(history) > earlier and not residual < 10 * history[-1].residual:
             return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
-        field = finer
+        field = shown = finer
         history.append(measured_stage(field, history, march.tried, residual, budget.used))
         if checkpoint is not None:
             Solution(field, tuple(history), "unfinished: saved on the way").save(checkpoint)

@@ -83,7 +83,7 @@ def solve(
     marching = _marching(problem, refine, own)
     with shown(progress, budget) as show:
         common = (weights or {}, tol, budget, seed, show, checkpoint)
-        found = marched(problem, refine, (), *common) if isinstance(refine, Marching) else None
+        found = marched(problem, refine, None, *common) if isinstance(refine, Marching) else None
         if found is not None:
             return found
         refine = Adaptive() if refine is None or isinstance(refine, Marching) else refine
@@ -91,7 +91,7 @@ def solve(
         solution = _throughout(problem, model, refine, optimizer, sampler, hard, patience, *common)
         least = min(stage.residual for stage in solution.history)
         if marching is not None and solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
-            found = marched(problem, marching, solution.history, *common)
+            found = marched(problem, marching, solution, *common)
         return solution if found is None or found.history[-1].residual > least else found
 
 
