@@ -145,7 +145,7 @@ class March:
         for attempt in range(TRIES):
             slab = self._solved(line)
             bends = slab.bends()
-            missed, tail = slab.missed, slab.tail
+            missed, tail = slab.line.missed(bends).max().item(), slab.tail
             if before is not None:
                 self._listen(slab, missed, tail, *before)
             before = slab, missed, tail
