@@ -15,6 +15,7 @@ from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, Resid
 from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
+from kanpde.tensor_product import TensorProduct
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ __all__ = [
     "Robin",
     "Sobol",
     "Solution",
+    "TensorProduct",
     "Uniform",
     "curl",
     "diff",

@@ -22,32 +22,63 @@ Unknowns = Annotated[Tensor, "functions block"]
 class NormalBand:
     """JᵀJ and Jᵀr of rows that are added span by span.
 
-    `count` basis functions with `block` unknowns each, of which `first[k]` … `first[k] + width − 1` are alive on span k,
-    counted around the ring where there is one.
+    `count` basis functions with `block` unknowns each, of which k … k + width − 1 are alive on span k, counted around the
+    ring where there is one. A block has `parts` of equal length, for rows that know only a window of each.
     """
 
-    def __init__(self, first: Annotated[Tensor, "spans"], width: int, block: int, count: int, ring: bool) -> None:
+    def __init__(self, width: int, block: int, count: int, ring: bool, parts: int = 1) -> None:
         if ring and count < 2 * width:
             raise ValueError(f"a ring of {count} functions is too short for bands of {width}; take {2 * width} or more")
-        self.first, self.width, self.block, self.count, self.ring = first, width, block, count, ring
+        self.width, self.block, self.count, self.ring, self.parts = width, block, count, ring, parts
         self.band = torch.zeros(width, count, block, block, dtype=torch.float64)
         self.right = torch.zeros(count, block, dtype=torch.float64)
         self.squares = 0.0
 
-    def add(self, spans: Annotated[Tensor, "several"], rows: Rows, residual: Annotated[Tensor, "several rows"]) -> None:
-        """Rows of these spans; the columns are the unknowns of their first function, then those of the next."""
-        products = (rows.mT @ rows).unflatten(2, (self.width, self.block)).unflatten(1, (self.width, self.block))
-        right = (rows.mT @ residual[..., None]).unflatten(1, (self.width, self.block))[..., 0]
-        first = self.first[spans]
+    def add(
+        self,
+        spans: Annotated[Tensor, "several"],
+        rows: Rows,
+        residual: Annotated[Tensor, "several rows"],
+        window: slice = slice(None),
+    ) -> None:
+        """Rows of these spans; the columns are the unknowns of their first function, then those of the next.
+
+        With a window they are only those, of each part of a block.
+        """
+        products, right = rows.mT @ rows, (rows.mT @ residual[..., None])[..., 0]
+        several = self.width, self.parts, products.shape[1] // (self.width * self.parts)
+        products, right = products.unflatten(2, several).unflatten(1, several), right.unflatten(1, several)
+        length = self.block // self.parts
+        band = self.band.view(self.width, self.count, self.parts, length, self.parts, length)[:, :, :, window, :, window]
+        total = self.right.view(self.count, self.parts, length)[:, :, window]
         for i in range(self.width):
-            at = (first + i) % self.count
-            self.right.index_add_(0, at, right[:, i])
+            at = (spans + i) % self.count
+            total.index_add_(0, at, right[:, i])
             for j in range(i, self.width):
-                self.band[j - i].index_add_(0, at, products[:, i, :, j])
+                band[j - i].index_add_(0, at, products[:, i, :, :, j])
         self.squares += residual.square().sum().item()
 
+    def folded(self, overlap: int) -> "NormalBand":
+        """The same, if the last unknowns of each part of a block are its first ones."""
+        length = self.block // self.parts
+        kept = length - overlap
+        found = NormalBand(self.width, self.parts * kept, self.count, self.ring, self.parts)
+        band = self.band.view(self.width, self.count, self.parts, length, self.parts, length).clone()
+        band[:, :, :, :overlap] += band[:, :, :, kept:]
+        band[..., :overlap] += band[..., kept:]
+        found.band = band[:, :, :, :kept, :, :kept].flatten(4, 5).flatten(2, 3)
+        right = self.right.view(self.count, self.parts, length).clone()
+        right[..., :overlap] += right[..., kept:]
+        found.right, found.squares = right[..., :kept].flatten(1), self.squares
+        return found
+
     def step(self) -> Unknowns | None:
-        """The minimizer of ‖J s + r‖² by Cholesky factors of JᵀJ with unit diagonal; None where it is not positive."""
+        """The minimizer of ‖J s + r‖²; None where JᵀJ is not positive."""
+        factors = self.factors()
+        return None if factors is None else -factors.solve(self.right)
+
+    def factors(self) -> "Factors | None":
+        """Cholesky factors of JᵀJ with unit diagonal."""
         scale = self.band[0].diagonal(dim1=1, dim2=2).sqrt().clamp_min(1e-150)
         kept, places, (lower, columns) = _storage(self.count, self.width, self.block, self.ring)
         neighbours = (torch.arange(self.count) + torch.arange(self.width)[:, None]) % self.count
@@ -55,15 +86,25 @@ class NormalBand:
         stored = np.zeros((lower, columns), order="F")
         stored.T.reshape(-1)[places] = scaled.numpy().reshape(-1)[kept]
         stored[0] += SHIFT
-        order = _order(self.count, self.ring)
         try:
-            factor = cholesky_banded(stored, overwrite_ab=True, lower=True, check_finite=False)
+            return Factors(cholesky_banded(stored, overwrite_ab=True, lower=True, check_finite=False), scale, self.ring)
         except LinAlgError:
             return None
-        right = np.empty((self.count, self.block))
-        right[order] = (self.right / scale).numpy()
-        solved = cho_solve_banded((factor, True), right.reshape(-1), overwrite_b=True, check_finite=False)
-        return -torch.from_numpy(solved.reshape(self.count, self.block)[order]) / scale
+
+
+class Factors:
+    def __init__(self, factor: NDArray[np.float64], scale: Unknowns, ring: bool) -> None:
+        self.factor, self.scale = factor, scale
+        self.order = _order(len(scale), ring)
+
+    def solve(self, right: Annotated[Tensor, "functions block ..."]) -> Annotated[Tensor, "functions block ..."]:
+        """(JᵀJ)⁻¹ of one right side, or several in a last dimension."""
+        scale = self.scale if right.dim() == 2 else self.scale[..., None]
+        ordered = np.empty(right.shape)
+        ordered[self.order] = (right / scale).numpy()
+        columns = ordered.reshape(scale.numel(), -1)
+        solved = cho_solve_banded((self.factor, True), columns, overwrite_b=True, check_finite=False)
+        return torch.from_numpy(solved.reshape(right.shape)[self.order]) / scale
 
 
 def _order(count: int, ring: bool) -> NDArray[np.int64]:

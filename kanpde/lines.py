@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kanpde.bands import NormalBand
-from kanpde.slabs import gauss_points
+from kanpde.rules import gauss_on_spans
 from kanpde.splines import LocalBasis
 
 COARSEST = 8  # spans
@@ -70,7 +70,7 @@ class Line:
 
     def gauss(self, each: int) -> tuple[Annotated[Tensor, "points"], Annotated[Tensor, "points"]]:
         """Gauss points on every span, and weights of sum 2."""
-        return gauss_points(self.breaks, each)
+        return gauss_on_spans(self.breaks, each)
 
     def fitted(self, coefficients: Coefficients, other: "Line", ends: tuple[int, int]) -> Coefficients:
         """Of a spline on another line the nearest one here, in least squares, with the first and last `ends` zero."""
@@ -78,18 +78,29 @@ class Line:
             return coefficients
         finer = Line(torch.cat([self.breaks, other.breaks]).unique(), self.degree, self.ring)
         x, weights = finer.gauss(self.degree + 1)
-        wanted, basis = other.values(coefficients, x), self.basis(x)
-        spans = basis.first[:, 0]
-        rows = weights.sqrt()[:, None] * basis.derivative(0)[:, :, 0].T * self.free(ends)[self.alive(basis)]
-        found = torch.zeros(self.count, coefficients.shape[1], dtype=torch.float64)
+        return self.nearest(other.values(coefficients, x), x, weights, ends)
+
+    def nearest(
+        self,
+        values: Annotated[Tensor, "points columns"],
+        x: Annotated[Tensor, "points"],
+        weights: Annotated[Tensor, "points"],
+        ends: tuple[int, int],
+    ) -> Coefficients:
+        """The spline nearest to values at points, in weighted least squares, with the first and last `ends` zero."""
+        basis = self.basis(x)
+        alive, root = self.alive(basis), weights.sqrt()[:, None]
+        rows = root * basis.derivative(0)[:, :, 0].T * self.free(ends)[alive]
+        normal = NormalBand(self.degree + 1, 1, self.count, self.ring)
+        normal.add(basis.first[:, 0], rows[:, None], torch.zeros(len(x), 1, dtype=torch.float64))
+        factors = normal.factors()
+        assert factors is not None
+        found = torch.zeros(self.count, values.shape[1], dtype=torch.float64)
         for _ in range(2):  # the second repairs what normal equations lose
-            missed = weights.sqrt()[:, None] * (self.values(found, x) - wanted)
-            for column in range(coefficients.shape[1]):
-                normal = NormalBand(torch.arange(self.spans), self.degree + 1, 1, self.count, self.ring)
-                normal.add(spans, rows[:, None], missed[:, column, None])
-                step = normal.step()
-                assert step is not None
-                found[:, column] += step[:, 0]
+            missed, right = root * (values - self.values(found, x)), torch.zeros_like(found)
+            for number, own in zip(alive.T, rows.T, strict=True):
+                right.index_add_(0, number, own[:, None] * missed)
+            found += factors.solve(right[:, None])[:, 0]
         return found
 
     def bends(self, coefficients: Coefficients) -> Annotated[Tensor, "spans"]:

@@ -4,10 +4,9 @@ A slab is solved again on other breaks where its splines err by more than the to
 polynomials in time do; the next one begins with what was needed. What neither changes is rounding, and is put up with.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -18,8 +17,8 @@ from kanpde.field import Field
 from kanpde.lines import COARSEST, Line
 from kanpde.networks import KAN
 from kanpde.problem import Problem
-from kanpde.progress import Budget, Show
-from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
+from kanpde.progress import OutOfTimeError, Session
+from kanpde.residuals import FAILURES, Objective, checked_weights, is_local, point_count
 from kanpde.sampling import Graded
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
@@ -53,6 +52,14 @@ class Marching:
             )
         if not isinstance(self.degree, int) or self.degree < 2:
             raise ValueError(f"degree={self.degree!r}; give a whole number, at least 2 more than the order of the equation")
+
+    def obstacle(self, problem: Problem) -> str | None:
+        """Why a problem cannot be marched through; None if it can."""
+        return no_evolution(problem, self.degree)
+
+    def solution(self, problem: Problem, before: Solution | None, session: Session) -> Solution | None:
+        """In stages that follow those of the solution `before`; None if there is none, or none in time that is better."""
+        return _marched(problem, self, before, session)
 
 
 class StalledError(RuntimeError):
@@ -108,7 +115,7 @@ class March:
         self.starts: list[float] = []
         self.networks: list[KAN] = []
         self.tried = 0
-        self.line = Line.uniform(_fewest(degree), degree, strip.ring)
+        self.line = Line.uniform(_fewest(degree), degree, strip.rings[0])
         nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.started.items()}
         self.state = State(strip.start, self.line, nothing)
         self.duration = (strip.end - strip.start) / 16
@@ -137,7 +144,7 @@ class March:
             networks.append(Slab(self.strip, state, self.strip.end - state.time, is_first=False).network())
         low, high = self.strip.start, self.strip.end
         times = torch.tensor([*starts, high], dtype=torch.float64)
-        return Slabs(2 * (times - low) / (high - low) - 1, networks, self.strip.time_axis, self.tol)
+        return Slabs(2 * (times - low) / (high - low) - 1, networks, self.strip.numbers[1], self.tol)
 
     def _resolved(self) -> Slab:
         """The next slab, tried until it is resolved."""
@@ -167,7 +174,7 @@ class March:
         while self.duration > SHORTEST * whole:
             left = self.strip.end - self.state.time
             self.duration = left if 1.3 * self.duration > left else self.duration  # no sliver at the end
-            slab = Slab(self.strip, self.state.on(line, self.strip.ends), self.duration, not self.starts)
+            slab = Slab(self.strip, self.state.on(line, self.strip.ends(0)), self.duration, not self.starts)
             solved = slab.solve(self._limit("steps"))
             self.tried += 1
             self.watch(self, slab)
@@ -188,35 +195,20 @@ class March:
             self.noise["time"] = max(self.noise["time"], tail)
 
 
-class OutOfTimeError(RuntimeError):
-    """The budget is spent."""
-
-
-def marched(
-    problem: Problem,
-    marching: Marching,
-    before: Solution | None,
-    weights: Mapping[str, float],
-    tol: float | None,
-    budget: Budget,
-    seed: int,
-    show: Show,
-    checkpoint: str | Path | None,
-) -> Solution | None:
+def _marched(problem: Problem, marching: Marching, before: Solution | None, session: Session) -> Solution | None:
     """March to the end for one tolerance after the other, in stages that follow those of the solution `before`.
 
     None where not even the first march can be done, or in time where there is something before it.
     """
     field = Field(problem, blank(problem, marching.degree))
-    weights = checked_weights(weights, field)
-    seamless = all(name in field.hard for name, c in problem.conditions.items() if isinstance(c, Periodic))
-    if not seamless or not Objective(field, Graded(), weights, 64, seed).is_pointwise():
+    weights = checked_weights(session.weights, field)
+    if not is_local(field, weights, session.seed):
         return None
-    strip = Strip(field, weights)
+    strip, budget = Strip(field, weights), session.budget
     history: list[Stage] = list(before.history) if before is not None else []
     earlier, shown = len(history), field if before is None else before.field
     for tolerance in marching.tolerances:
-        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, shown, show, budget)), None
+        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, shown, session)), None
         try:
             march.run()
         except OutOfTimeError:
@@ -232,24 +224,23 @@ def marched(
                 return None
             return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
         finer = field.with_network(march.network())
-        residual = Objective(finer, Graded(), weights, point_count(finer), seed + len(history)).validated()
+        residual = Objective(finer, Graded(), weights, point_count(finer), session.seed + len(history)).validated()
         if len(history) > earlier and not residual < 10 * history[-1].residual:
             return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
         field = shown = finer
         history.append(measured_stage(field, history, march.tried, residual, budget.used))
-        if checkpoint is not None:
-            Solution(field, tuple(history), "unfinished: saved on the way").save(checkpoint)
+        session.keep(field, history)
         if ended:
             reached = f"{TIME}={march.state.time:.4g}, beyond which the solution is kept as it was there"
             return Solution(field, tuple(history), f"{ended} at {reached}; raise max_seconds")
-        if tol is not None and residual <= tol:
-            return Solution(field, tuple(history), f"converged: residual {residual:.1e} is below tol={tol:g}")
+        if session.tol is not None and residual <= session.tol:
+            return Solution(field, tuple(history), f"converged: residual {residual:.1e} is below tol={session.tol:g}")
     status = f"every slab of time is resolved to {marching.tolerances[-1]:g}, at residual {history[-1].residual:.1e}"
-    above = "" if tol is None else f" above tol={tol:g}; take smaller ones in refine=Marching(tolerances)"
-    return Solution(field, tuple(history), f"{'converged' if tol is None else 'stopped'}: {status}{above}")
+    above = "" if session.tol is None else f" above tol={session.tol:g}; take smaller ones in refine=Marching(tolerances)"
+    return Solution(field, tuple(history), f"{'stopped' if above else 'converged'}: {status}{above}")
 
 
-def _watch(history: list[Stage], field: Field, show: Show, budget: Budget, march: March, slab: Slab) -> None:
-    show(history, field, march.tried, slab.residual)
-    if budget.spent:
+def _watch(history: list[Stage], field: Field, session: Session, march: March, slab: Slab) -> None:
+    session.show(history, field, march.tried, slab.residual)
+    if session.budget.spent:
         raise OutOfTimeError

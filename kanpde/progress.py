@@ -1,15 +1,19 @@
-"""Time that may be taken, and what is shown on the way."""
+"""What every way to a solution is told: time that may be taken, weights and tolerances, what is shown and kept on the way."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
+from kanpde.estimates import Inference
 from kanpde.field import Field
-from kanpde.solution import Stage
+from kanpde.problem import Problem
+from kanpde.solution import Solution, Stage
 
 Show = Callable[[list[Stage], Field, int, float], None]
 
@@ -43,6 +47,41 @@ class Budget:
     @property
     def spent(self) -> bool:
         return self.end is not None or (self.seconds is not None and self.used >= self.seconds)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of `solve`; see there. `show` is called after each step, `keep` after each stage."""
+
+    weights: Mapping[str, float]
+    tol: float | None
+    budget: Budget
+    seed: int
+    show: Show
+    checkpoint: str | Path | None
+
+    def keep(self, field: Field, history: list[Stage], inference: Inference | None = None) -> None:
+        """Save what there is so far, if there is a file for it."""
+        if self.checkpoint is not None:
+            status = "unfinished: saved on the way; go on with solve(problem, solution.model)"
+            Solution(field, tuple(history), status, inference).save(self.checkpoint)
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """A way to a solution by splines that are all there, so that nothing is trained."""
+
+    def obstacle(self, problem: Problem) -> str | None:
+        """Why a problem cannot be solved so; None if it can."""
+        ...
+
+    def solution(self, problem: Problem, before: Solution | None, session: Session) -> Solution | None:
+        """In stages that follow those of the solution `before`; None if there is none, or none in time that is better."""
+        ...
+
+
+class OutOfTimeError(RuntimeError):
+    """The budget is spent."""
 
 
 @contextmanager

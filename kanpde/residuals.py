@@ -14,14 +14,14 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from kanpde.conditions import Interface
+from kanpde.conditions import Interface, Periodic
 from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain, Point
 from kanpde.field import Field
 from kanpde.functions import Points, columns
 from kanpde.inverse import mean_sigma, misfit_factors
 from kanpde.jacobians import Recorder, Recorders, Tape
-from kanpde.networks import KAN, trainable
+from kanpde.networks import KAN, MLP, trainable
 from kanpde.quadrature import Quadrature
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 from kanpde.slabs import Slabs
@@ -294,6 +294,14 @@ class Objective:
             whole = self._condition_columns(name, p, n, None)
             pairs += zip(whole, self._condition_columns(name, p[:half], n[:half], None), strict=True)
         return all(torch.allclose(a[: len(b)], b, rtol=1e-7, atol=1e-9, equal_nan=True) for a, b in pairs)
+
+
+def is_local(field: Field, weights: Mapping[str, float], seed: int) -> bool:
+    """Whether splines that are not trained can solve it: each row depends on one point alone, and periods hold exactly."""
+    problem = field.problem
+    anything = field.with_network(MLP([problem.domain.dimension, 4, len(problem.unknowns)], seed))  # zeros would hide means
+    seamless = all(name in field.hard for name, c in problem.conditions.items() if isinstance(c, Periodic))
+    return seamless and Objective(anything, Graded(), weights, 64, seed).is_pointwise()
 
 
 def point_count(field: Field) -> int:

@@ -24,6 +24,15 @@ def gauss(low: float, high: float, count: int) -> Rule:
     return low + (high - low) / 2 * (nodes[:, None] + 1), (high - low) / 2 * weights
 
 
+def gauss_on_spans(
+    breaks: Annotated[Tensor, "spans+1"], each: int
+) -> tuple[Annotated[Tensor, "nodes"], Annotated[Tensor, "nodes"]]:
+    """Gauss–Legendre on every span between breaks."""
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(each))
+    lengths = breaks.diff()[:, None]
+    return (breaks[:-1, None] + lengths * (nodes + 1) / 2).flatten(), (lengths * weights / 2).flatten()
+
+
 def circle(count: int) -> Rule:
     """Angles around, equally far apart: exact for trigonometric polynomials of degree 2 count − 1."""
     angles = pi / count * torch.arange(2 * count, dtype=torch.float64)[:, None]

@@ -1,4 +1,4 @@
-"""`Slabs`: a KAN for each slab of time, which together are one function.
+"""`Slabs`: a KAN for each slab of time, which together are one function; or one for a patch, without time.
 
 On a slab it is a sum of products φⱼ(x) ψⱼ(t) of splines φⱼ, which are trained, and polynomials ψⱼ, which are not: as many as
 there are up to the splines' degree, so that with the coefficients of the φⱼ all of the tensor product is there and the network
@@ -9,25 +9,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 
-import numpy as np
 import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor, nn
 
 from kanpde.layers import Inputs, Layer, Product
+from kanpde.lines import Line
 from kanpde.networks import KAN
+from kanpde.rules import gauss_on_spans
 from kanpde.splines import LocalBasis, uniform_knots
 
-IN_SPACE, IN_TIME = 3, 6  # Gauss points that errors are measured at, on a span and in a slab
-
-
-def gauss_points(
-    breaks: Annotated[Tensor, "spans+1"], each: int
-) -> tuple[Annotated[Tensor, "points"], Annotated[Tensor, "points"]]:
-    """Gauss–Legendre points on every span, and their weights."""
-    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(each))
-    lengths = breaks.diff()[:, None]
-    return (breaks[:-1, None] + lengths * (nodes + 1) / 2).flatten(), (lengths * weights / 2).flatten()
+IN_SPACE, IN_TIME = 3, 6  # Gauss points that errors are measured at, on a span and in a slab of time
 
 
 @cache
@@ -65,24 +57,24 @@ def slab_network(
     time_axis: int,
 ) -> KAN:
     """The KAN of one slab, on x and τ in [-1, 1], from the coefficients of each output's φⱼ."""
-    outputs = len(coefficients)
-    nodes = Product(outputs, rank=degree + 1)
-    weights = torch.zeros(1, outputs * (degree + 1), dtype=torch.float64)  # of activations
-    space = torch.cat(list(coefficients), 1)
-    space = space if periodic else torch.cat([space, weights])
-    time = torch.cat([torch.cat([_time_splines(m, degree) for m in carried], 1), weights])
-    parts = [
-        Layer(knots, degree, nodes, torch.tensor([periodic]), space),
-        Layer(_one_span(degree), degree, nodes, torch.tensor([False]), time),
-    ]
-    return KAN.from_layers([Layer.joined(parts if time_axis == 1 else parts[::-1])])
+    nodes = Product(len(coefficients), rank=degree + 1)
+    space = _edges(knots, degree, nodes, periodic, torch.cat(list(coefficients), 1))
+    time = _edges(_one_span(degree), degree, nodes, False, torch.cat([_time_splines(m, degree) for m in carried], 1))
+    return KAN.from_layers([Layer.joined([space, time] if time_axis == 1 else [time, space])])
+
+
+def _edges(knots: Annotated[Tensor, "1 knots"], degree: int, nodes: Product, periodic: bool, splines: Tensor) -> Layer:
+    """The edges of one input; those that are not periodic have activations too, of weight zero."""
+    table = splines if periodic else torch.cat([splines, splines.new_zeros(1, splines.shape[1])])
+    return Layer(knots, degree, nodes, torch.tensor([periodic]), table)
 
 
 class Slabs(nn.Module):
     """KANs of one slab each, from `times[k]` to `times[k + 1]`, as one network on [-1, 1]²; the last time axis is `axis`.
 
     It vanishes where the conditions that are built in hold, with as many derivatives: a `Field` adds only their lift.
-    `tolerance` is what each slab may add to the error, relative to the size of the solution.
+    `tolerance` is what each slab may add to the error, relative to the size of the solution. A single one with splines in
+    both axes is a patch: what `patch_network` makes.
     """
 
     times: Tensor
@@ -94,10 +86,19 @@ class Slabs(nn.Module):
         self.axis, self.tolerance = axis, tolerance
 
     def __repr__(self) -> str:
+        if self._is_patch:
+            return (
+                f"Patch of {' × '.join(map(str, self.parts[0].spans))} spans, KAN({self.parts[0].shape}, degree={self.degree})"
+            )
         spans = [max(kan.spans) for kan in self.parts]
         few, many = min(spans), max(spans)
         spread = f"{few} … {many}" if few < many else f"{few}"
         return f"Slabs of {len(self.parts)} KAN({self.parts[0].shape}, degree={self.degree}, {spread} spans)"
+
+    @property
+    def _is_patch(self) -> bool:
+        """Whether there are splines in time too, or in what stands for it: on a single span they are polynomials."""
+        return len(self.parts) == 1 and min(self.parts[0].spans) > 1
 
     @property
     def parts(self) -> list[KAN]:
@@ -125,11 +126,14 @@ class Slabs(nn.Module):
         """Points of [0, 1]² and weights of sum one, fine where the splines are: Gauss points that no slab is solved at."""
         points, weights = [], []
         for number, kan in enumerate(self.parts):
-            low, high = kan.layers[0].ends
-            breaks = kan.layers[0].knots[1 - self.axis].unique()
-            breaks = breaks[(breaks >= low[1 - self.axis]) & (breaks <= high[1 - self.axis])]
-            pair = [gauss_points(breaks, IN_SPACE), gauss_points(self.times[number : number + 2], IN_TIME)]
-            (one, shares), (other, more) = pair if self.axis else pair[::-1]
+            start, end = self.times[number], self.times[number + 1]
+            pair = []
+            for axis, (knots, low, high) in enumerate(zip(kan.layers[0].knots, *kan.layers[0].ends, strict=True)):
+                breaks = knots[(knots >= low) & (knots <= high)].unique()
+                each = IN_TIME if len(breaks) == 2 else IN_SPACE
+                placed = torch.lerp(start, end, (breaks + 1) / 2) if axis == self.axis else breaks
+                pair.append(gauss_on_spans(placed, each))
+            (one, shares), (other, more) = pair
             points.append(torch.cartesian_prod((one + 1) / 2, (other + 1) / 2))
             weights.append(torch.cartesian_prod(shares / 2, more / 2).prod(1))
         return torch.cat(points), torch.cat(weights)
@@ -145,3 +149,16 @@ class Slabs(nn.Module):
             found.append(self.parts[slab](torch.cat(own, 1)))
             places.append(at)
         return torch.cat(found)[torch.cat(places).argsort()]
+
+
+def patch_network(
+    lines: Sequence[Line], coefficients: Sequence[Annotated[Tensor, "functions others"]], first_axis: int, tolerance: float
+) -> Slabs:
+    """One KAN for all of a box: each output is Σⱼ φⱼ ψⱼ with all splines ψⱼ of the second line, and φⱼ by coefficients."""
+    others = lines[1].count
+    nodes = Product(len(coefficients), rank=others)
+    every = torch.eye(others, dtype=torch.float64).repeat(1, len(coefficients))
+    tables = torch.cat(list(coefficients), 1), every
+    parts = [_edges(line.knots, line.degree, nodes, line.ring, table) for line, table in zip(lines, tables, strict=True)]
+    kan = KAN.from_layers([Layer.joined(parts if first_axis == 0 else parts[::-1])])
+    return Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [kan], 1 - first_axis, tolerance)

@@ -17,19 +17,20 @@ from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
 from kanpde.field import Field, outputs
 from kanpde.layers import Product
-from kanpde.marching import Marching, marched, no_evolution
+from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
-from kanpde.progress import Budget, Progress, Show, shown
+from kanpde.progress import Budget, Direct, Progress, Session, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage, measured_stage
+from kanpde.tensor_product import TensorProduct
 
-# an evolution goes slab by slab of time where one network for all times is FAR from solved after so many stages, or ends CLOSE
-PATIENCE, FAR, CLOSE = 5, 1e-3, 1e-9
+# splines that are not trained are tried where a network is FAR from solved after so many stages, or does not end CLOSE
+PATIENCE, FAR, CLOSE = 4, 1e-3, 1e-9
 
 
 def rounding(order: int) -> float:
@@ -41,7 +42,7 @@ def solve(
     problem: Problem,
     model: nn.Module | None = None,
     *,
-    refine: Refinement | Marching | None = None,
+    refine: Refinement | Direct | None = None,
     optimizer: Optimizer | None = None,
     sampler: Sampler | None = None,
     weights: Mapping[str, float] | None = None,
@@ -54,15 +55,16 @@ def solve(
 ) -> Solution:
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
-    An evolution on an interval or a ring that this leaves unsolved is solved slab by slab of time; see `Marching`.
+    What this leaves unsolved is solved by splines that are not trained, where there are any for it: an evolution on an
+    interval or a ring slab by slab of time (`Marching`), other problems on a box of two axes by all products of splines
+    (`TensorProduct`).
 
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
         default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
-    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`. By default, too, an evolution on an interval or a ring that is
-        still far from solved after five grids, or when they end, is solved slab by slab of time: `Marching()`, which can
-        be asked for as well.
+    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`; `Marching()` and `TensorProduct()` train no network at all. By
+        default they are tried, in this order, where a network is still far from solved after four grids, or ends above 1e-9.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
     weights: factors on the rows of equations and weighted conditions, by name.
@@ -75,24 +77,26 @@ def solve(
     Raises ValueError or TypeError before any work if the settings are impossible.
     """
     budget = Budget(max_seconds)
-    settings = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
-    own = [name for name, given in settings.items() if given is not None]
+    given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
+    own = [name for name, setting in given.items() if setting is not None]
     optimizer = LevenbergMarquardt() if optimizer is None else optimizer
     sampler = Graded() if sampler is None else sampler
     _check_settings(problem, optimizer, refine, sampler, weights, tol, max_seconds, seed, checkpoint)
-    marching = _marching(problem, refine, own)
+    ways = _direct_ways(problem, refine, own)
     with shown(progress, budget) as show:
-        common = (weights or {}, tol, budget, seed, show, checkpoint)
-        found = marched(problem, refine, None, *common) if isinstance(refine, Marching) else None
+        session = Session(weights or {}, tol, budget, seed, show, checkpoint)
+        found = ways[0].solution(problem, None, session) if isinstance(refine, Direct) else None
         if found is not None:
             return found
-        refine = Adaptive() if refine is None or isinstance(refine, Marching) else refine
-        patience = None if marching is None else PATIENCE
-        solution = _throughout(problem, model, refine, optimizer, sampler, hard, patience, *common)
+        refine = Adaptive() if refine is None or isinstance(refine, Direct) else refine
+        solution = _throughout(problem, model, refine, optimizer, sampler, hard, PATIENCE if ways else None, session)
         least = min(stage.residual for stage in solution.history)
-        if marching is not None and solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
-            found = marched(problem, marching, solution, *common)
-        return solution if found is None or found.history[-1].residual > least else found
+        for way in ways:
+            if solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
+                found = way.solution(problem, solution, session)
+                if found is not None and found.history[-1].residual < least:
+                    return found
+        return solution
 
 
 def _throughout(
@@ -103,24 +107,19 @@ def _throughout(
     sampler: Sampler,
     hard: bool,
     patience: int | None,
-    weights: Mapping[str, float],
-    tol: float | None,
-    budget: Budget,
-    seed: int,
-    show: Show,
-    checkpoint: str | Path | None,
+    session: Session,
 ) -> Solution:
     """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
-    network = default_network(problem, hard, seed) if model is None else _checked(model, problem)
+    network = default_network(problem, hard, session.seed) if model is None else _checked(model, problem)
     field = Field(problem, network, hard)
-    weights = checked_weights(weights, field)
+    weights, budget, tol = checked_weights(session.weights, field), session.budget, session.tol
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
     trained: list[Trained] = []
     fits: list[tuple[Field, Inference | None]] = []
     status = None
     while status is None:
-        objective = Objective(field, sampler, weights, point_count(field), seed + len(history))
+        objective = Objective(field, sampler, weights, point_count(field), session.seed + len(history))
         if not history and model is None:
             approach(objective)
         optimizer = _suited(optimizer, objective)
@@ -129,16 +128,14 @@ def _throughout(
             march(objective, optimizer, grid, budget)
         started = _warm(optimizer) if history else optimizer
         before = history[-1].residual if history else inf
-        steps, residual = fit(started, objective, before, goal, budget, partial(show, history, field))
+        steps, residual = fit(started, objective, before, goal, budget, partial(session.show, history, field))
         weights = objective.weights
         history.append(measured_stage(field, history, steps, residual, budget.used))
         trained.append(Trained(field.network, residual))
         fits.append((field, _inferred(objective, budget)))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
-        if checkpoint is not None:
-            unfinished = "unfinished: saved on the way; go on with solve(problem, solution.model)"
-            Solution(fitted, tuple(history), unfinished, inference).save(checkpoint)
+        session.keep(fitted, history, inference)
         finer = None if budget.spent else refine.refined(trained)
         status = _verdict(problem, history, best, inference, finer, tol, budget)
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
@@ -147,19 +144,21 @@ def _throughout(
     return Solution(field, tuple(history), status, inference)
 
 
-def _marching(problem: Problem, refine: Refinement | Marching | None, settings: list[str]) -> Marching | None:
-    """How to march through time, where problem and settings allow it: some of them are those of one network for all times.
+def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
+    """The one that is asked for, or those to try after a network, where problem and settings allow them.
 
-    Raises ValueError if marching was asked for, but cannot be done.
+    Raises ValueError if one was asked for, but cannot be taken.
     """
-    marching = Marching() if refine is None else refine
-    if not isinstance(marching, Marching):
-        return None
-    obstacle = f"{settings[0]}= is a setting of one network for all times" if settings else None
-    obstacle = obstacle or no_evolution(problem, marching.degree)
-    if obstacle is not None and refine is not None:
-        raise ValueError(f"refine={refine} cannot march through this: {obstacle}; leave it out")
-    return None if obstacle else marching
+    possible: list[Direct] = []
+    for way in [Marching(), TensorProduct()] if refine is None else [refine]:
+        if not isinstance(way, Direct):
+            continue
+        obstacle = f"{settings[0]}= is a setting of trained networks" if settings else way.obstacle(problem)
+        if obstacle is None:
+            possible.append(way)
+        elif refine is not None:
+            raise ValueError(f"refine={refine} does not suit this: {obstacle}; leave it out")
+    return possible
 
 
 def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
@@ -334,7 +333,7 @@ def _verdict(
 def _check_settings(
     problem: Problem,
     optimizer: Optimizer,
-    refine: Refinement | Marching | None,
+    refine: Refinement | Direct | None,
     sampler: Sampler,
     weights: Mapping[str, float] | None,
     tol: float | None,
@@ -347,7 +346,7 @@ def _check_settings(
         raise TypeError(f"solve takes a Problem, not {problem!r}; call the factory: solve(poisson())")
     for name, given, kind, examples in (
         ("optimizer", optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
-        ("refine", refine, Refinement | Marching | None, "Adaptive(), Grids((4, 8, 16)) or Marching()"),
+        ("refine", refine, Refinement | Direct | None, "Adaptive(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
         ("sampler", sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
     ):
         if isinstance(given, type) or not isinstance(given, kind):
@@ -369,7 +368,9 @@ def _checked(model: nn.Module, problem: Problem) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r}; give a network such as KAN([{inputs}, 5, {outputs}]) or a torch.nn.Module")
     if isinstance(model, Slabs):
-        raise ValueError(f"model={model!r} is solved slab by slab; leave it out, and give refine=Marching((1e-3, …)) instead")
+        raise ValueError(
+            f"model={model!r} is not trained; leave it out, and give refine=Marching() or refine=TensorProduct() instead"
+        )
     if isinstance(model, KAN):
         if model.shape[0] != inputs:
             raise ValueError(

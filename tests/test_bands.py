@@ -27,7 +27,7 @@ def test_the_minimizer_is_that_of_the_whole_matrix(width, block, more, ring, see
     count = 2 * width + more
     spans = count if ring else count - width + 1
     rows, residual, whole = system(spans, width, block, count, seed)
-    normal = NormalBand(torch.arange(spans), width, block, count, ring)
+    normal = NormalBand(width, block, count, ring)
     few = torch.arange(0, spans, 2)
     normal.add(few, rows[few], residual[few])  # in two parts
     normal.add(few[: spans // 2] + 1, rows[1::2], residual[1::2])
@@ -41,7 +41,7 @@ def test_the_minimizer_is_that_of_the_whole_matrix(width, block, more, ring, see
 def test_unknowns_that_no_row_sees_stay_where_they_are():
     rows, residual, _ = system(9, 3, 2, 11, seed=0)
     rows[0, :, :2] = 0.0  # the first function lives on the first span alone
-    normal = NormalBand(torch.arange(9), 3, 2, 11, ring=False)
+    normal = NormalBand(3, 2, 11, ring=False)
     normal.add(torch.arange(9), rows, residual)
     step = normal.step()
     assert step is not None
@@ -51,4 +51,4 @@ def test_unknowns_that_no_row_sees_stay_where_they_are():
 
 def test_short_rings_are_refused():
     with pytest.raises(ValueError, match="a ring of 7 functions is too short for bands of 4; take 8 or more"):
-        NormalBand(torch.arange(7), 4, 1, 7, ring=True)
+        NormalBand(4, 1, 7, ring=True)

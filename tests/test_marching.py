@@ -47,7 +47,7 @@ def strip(problem: Problem) -> Strip:
 
 def first_slab(problem: Problem, spans: int = 24, duration: float = 0.1) -> Slab:
     along = strip(problem)
-    line = Line.uniform(spans, DEGREE, along.ring)
+    line = Line.uniform(spans, DEGREE, along.rings[0])
     nothing = {u: torch.zeros(line.count, m, dtype=torch.float64) for u, m in along.started.items()}
     return Slab(along, State(along.start, line, nothing), duration, is_first=True)
 
@@ -87,26 +87,26 @@ def test_rows_and_their_jacobian_are_those_of_the_field(factory):
     problem = factory()
     slab = first_slab(problem)
     random = torch.Generator().manual_seed(1)
-    free = {u: slab.line.free(slab.strip.ends[u])[:, None] for u in slab.coefficients}
+    free = {u: slab.line.free(slab.strip.ends(0)[u])[:, None] for u in slab.coefficients}
     for u, c in slab.coefficients.items():
         own = torch.randn(c[:, slab.carried[u] :].shape, generator=random, dtype=torch.float64)
         slab.coefficients[u][:, slab.carried[u] :] = 0.1 * own * free[u]
     end = 2 * slab.duration / (slab.strip.end - slab.strip.start) - 1
     rest = blank(problem, DEGREE).parts
-    network = Slabs(torch.tensor([-1.0, end, 1.0], dtype=torch.float64), [slab.network(), *rest], slab.strip.time_axis, 1.0)
+    network = Slabs(torch.tensor([-1.0, end, 1.0], dtype=torch.float64), [slab.network(), *rest], slab.strip.numbers[1], 1.0)
     field = slab.strip.field.with_network(network)
 
     group = slab.groups[0]
     inside = group.evaluation(slab.coefficients)
     columns = group.columns(inside)
     unknowns = field(**group.sites.columns)
-    factors = [slab.strip.factor(name, 1.0) for name in problem.equations(unknowns, group.sites.columns)]
+    factors = [slab.strip.factor(name) for name in problem.equations(unknowns, group.sites.columns)]
     by_autograd = problem.equations(unknowns, group.sites.columns).values()
     for r, factor, expected in zip(columns, factors, by_autograd, strict=True):
         expected = factor * expected.detach()
         assert (r.detach() - expected).abs().max() < 1e-9 * expected.abs().max()
 
-    jacobian = group.sites.jacobian(inside.probes, columns[0]).flatten(0, 1)
+    jacobian = group.sites.jacobian(inside.probes, columns[0]).flatten(2).flatten(0, 1)
     direction = {u: torch.randn(c.shape, generator=random, dtype=torch.float64) for u, c in slab.coefficients.items()}
     for u, d in direction.items():
         d[:, : slab.carried[u]] = 0.0
@@ -325,9 +325,9 @@ def test_what_cannot_be_marched_through():
 
 
 def test_bad_settings():
-    with pytest.raises(ValueError, match=r"cannot march through this: its domain is .* leave it out"):
+    with pytest.raises(ValueError, match=r"does not suit this: its domain is .* leave it out"):
         solve(poisson(), refine=Marching())
-    with pytest.raises(ValueError, match="sampler= is a setting of one network for all times"):
+    with pytest.raises(ValueError, match="sampler= is a setting of trained networks"):
         solve(heat(), refine=Marching(), sampler=Sobol())
     for tolerances in ((), 1e-3, (1e-3, 1e-2), (0.0,), ("1e-3",)):
         with pytest.raises(ValueError, match=r"give tolerances between 0 and 1, each below the one before"):
@@ -335,7 +335,7 @@ def test_bad_settings():
     with pytest.raises(ValueError, match="degree=1; give a whole number"):
         Marching(degree=1)
     model = solve(heat(), refine=Marching((1e-3,))).model
-    with pytest.raises(ValueError, match=r"is solved slab by slab; leave it out, and give refine=Marching"):
+    with pytest.raises(ValueError, match=r"is not trained; leave it out, and give refine=Marching"):
         solve(heat(), model)
 
 

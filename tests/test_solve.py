@@ -339,7 +339,7 @@ def test_rows_that_mix_points_go_to_lbfgs_with_a_message():
         ({"model": nn.Identity()}, "no trainable parameters"),
         ({"model": [2, 5, 1]}, "give a network such as KAN"),
         ({"optimizer": LBFGS}, r"give an object such as LevenbergMarquardt\(\)"),
-        ({"refine": (4, 8, 16)}, r"Grids\(\(4, 8, 16\)\) or Marching\(\)"),
+        ({"refine": (4, 8, 16)}, r"Grids\(\(4, 8, 16\)\), Marching\(\) or TensorProduct\(\)"),
         ({"sampler": "sobol"}, r"such as Graded\(\), Sobol\(\)"),
         ({"tol": "1e-3"}, "must be a positive number"),
         ({"seed": None}, "give an integer"),

@@ -5,9 +5,10 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain meshes "
-    "quadrature conditions inverse problem corners manufactured layers networks slabs jacobians field sampling residuals bands "
-    "lines evolution optimizers refinement estimates export plot solution progress marching solver cli"
+    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain "
+    "meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs jacobians field "
+    "tensors patches evolution sampling residuals optimizers refinement estimates export plot solution progress marching "
+    "tensor_product solver cli"
 ).split()
 
 

@@ -1,0 +1,410 @@
+"""All products of splines on a box: exact where they can be, on breaks that follow layers and corners."""
+
+from itertools import product
+from math import pi
+
+import numpy as np
+import pytest
+import torch
+from torch import cos, exp, sin, tanh
+
+from kanpde import (
+    KAN,
+    Box,
+    Condition,
+    Dirichlet,
+    Integral,
+    Neumann,
+    Periodic,
+    Problem,
+    Sobol,
+    Solution,
+    TensorProduct,
+    diff,
+    laplacian,
+    solve,
+)
+from kanpde.field import Field
+from kanpde.functions import columns
+from kanpde.lines import Line
+from kanpde.patches import Patch, Places
+from kanpde.progress import Progress
+from kanpde.slabs import Slabs, patch_network
+from kanpde.tensors import Plane
+from problems.cavity import cavity
+from problems.convection_diffusion import convection_diffusion
+from problems.disk import disk
+from problems.elasticity import elasticity
+from problems.poisson import poisson
+from problems.stokes import stokes
+
+DEGREE = 5
+SQUARE = Box(x=(0, 1), y=(-1, 1))
+
+
+def bump(x, y):
+    return exp(sin(2 * pi * x) + cos(pi * y))
+
+
+def screened(u, x, y):
+    return laplacian(u, x, y) - u
+
+
+def around(x: bool, y: bool) -> Problem:
+    """Periodic along some axes."""
+
+    def residual(u, x, y):
+        return screened(u, x, y) - screened(bump(x, y), x, y)
+
+    axes = [name for name, periodic in (("x", x), ("y", y)) if periodic]
+    walls = {f"walls {n}": Dirichlet(bump, on=SQUARE.boundary(n)) for n in "xy" if n not in axes}
+    return Problem(SQUARE, residual, {f"period {n}": Periodic(n) for n in axes} | walls, bump)
+
+
+def sample(problem: Problem, spans: tuple[int, int] = (7, 9), first: int = 0, degree: int = DEGREE) -> Patch:
+    """A patch with random coefficients that respect what is built in."""
+    rings = [any(isinstance(c, Periodic) and c.axis == n for c in problem.conditions.values()) for n in problem.domain.names]
+    lines = [Line.uniform(2 * n if ring else n, degree, ring) for n, ring in zip(spans, rings, strict=True)]
+    lines = lines if first == 0 else lines[::-1]
+    nothing = torch.zeros(lines[0].count, lines[1].count, dtype=torch.float64)
+    field = Field(problem, patch_network(lines, [nothing] * len(problem.unknowns), first, 1.0))
+    plane, random = Plane(field, {}, first), torch.Generator().manual_seed(0)
+    coefficients = {}
+    for u in problem.unknowns:
+        free = lines[0].free(plane.ends(0)[u])[:, None] * lines[1].free(plane.ends(1)[u])
+        coefficients[u] = 0.1 * free * torch.randn(nothing.shape, generator=random, dtype=torch.float64)
+    return Patch(plane, (lines[0], lines[1]), coefficients)
+
+
+PROBLEMS = [cavity, elasticity, lambda: around(True, False), lambda: around(False, True), lambda: around(True, True)]
+
+
+# --- one patch ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("periods", [(False, False), (True, False), (False, True)])
+def test_the_network_of_a_patch_is_the_sum_of_products(first, periods):
+    lines = [Line.uniform(12 + n, DEGREE, ring) for n, ring in enumerate(periods)]
+    random = torch.Generator().manual_seed(0)
+    each = [torch.randn(lines[0].count, lines[1].count, generator=random, dtype=torch.float64) for _ in range(2)]
+    network = patch_network(lines, each, first, 1.0)
+    x, y = 2 * torch.rand(2, 50, generator=random, dtype=torch.float64) - 1
+    found = network(torch.stack([x, y] if first == 0 else [y, x], 1))
+    for output, c in enumerate(each):
+        along = lines[0].values(c, x)
+        expected = (along * lines[1].values(torch.eye(lines[1].count, dtype=torch.float64), y)).sum(1)
+        assert torch.allclose(found[:, output], expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("factory", PROBLEMS)
+def test_rows_are_those_of_the_field_and_change_as_their_jacobian_says(factory, first):
+    patch = sample(factory(), first=first)
+    plane = patch.plane
+    field = plane.field.with_network(patch.network())
+    for group, _, _ in patch.groups[:3]:
+        at = group.sites.columns
+        expected = plane.problem.equations(field(**at), at)
+        found = group.columns(group.evaluation(patch.coefficients))
+        for r, (name, e) in zip(found, expected.items(), strict=True):
+            assert (r.detach() - plane.factor(name) * e.detach()).abs().max() < 1e-10 * e.abs().max()
+
+    random, step = torch.Generator().manual_seed(1), 1e-6
+    direction = {u: torch.randn(c.shape, generator=random, dtype=torch.float64) for u, c in patch.coefficients.items()}
+    squares = [
+        Patch(plane, patch.lines, {u: c + s * direction[u] for u, c in patch.coefficients.items()}).squares()
+        for s in (step, -step)
+    ]
+    slope = 2 * (patch.linearized().right * torch.cat([*direction.values()], 1)).sum().item()  # of ‖r‖²
+    assert (squares[0] - squares[1]) / (2 * step) == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.parametrize("factory", PROBLEMS)
+def test_the_band_is_that_of_the_dense_jacobian(factory):
+    """Of all groups of rows."""
+    patch = sample(factory(), spans=(6, 10))
+    along, across = patch.lines
+    unknowns, block = len(patch.coefficients), len(patch.coefficients) * across.count
+    matrix = torch.zeros(along.count * block, along.count * block, dtype=torch.float64)
+    for group, _, _ in patch.groups:
+        own, other = group.sites.own, across.alive(across.basis(group.sites.tau))
+        numbers = own[:, None, :, None, None] * block + torch.arange(unknowns)[:, None] * across.count
+        numbers = (numbers + other[:, None, None, :]).flatten(2).flatten(0, 1)
+        for rows, _ in group.rows(patch.coefficients):
+            dense = torch.zeros(len(numbers), len(matrix), dtype=torch.float64)
+            dense.scatter_add_(1, numbers, rows.flatten(2).flatten(0, 1))
+            matrix += dense.T @ dense
+    normal = patch.linearized()
+    for offset, k in product(range(normal.width), range(along.count)):
+        if along.ring or k + offset < along.count:
+            rows, columns = (torch.arange(block) + block * n for n in (k, (k + offset) % along.count))
+            found = normal.band[offset, k]
+            assert (found - matrix[rows[:, None], columns]).abs().max() < 1e-12 * matrix.abs().max()
+
+
+def test_a_patch_moves_to_finer_lines_unchanged():
+    patch = sample(cavity())
+    finer = [Line(torch.cat([line.breaks, line.breaks[:-1] + 0.3 * line.breaks.diff()]).sort().values, DEGREE, False)
+             for line in patch.lines]  # fmt: skip
+    moved = patch.on((finer[0], finer[1]))
+    x = 2 * torch.rand(200, 2, dtype=torch.float64) - 1
+    assert (moved.network()(x) - patch.network()(x)).abs().max() < 1e-12
+
+
+def test_a_solution_that_the_patch_holds_is_found():
+    def exact(x, y):
+        return (1 + x) ** 3 * (1 - y**2) + 1
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
+
+    patch = sample(Problem(SQUARE, residual, {"walls": Dirichlet(exact, on=SQUARE.boundary())}, exact))
+    assert patch.solve(1e-10, lambda _: None)
+    field = patch.plane.field.with_network(patch.network())
+    x = columns(SQUARE.points(torch.rand(300, 2, dtype=torch.float64)), ("x", "y"))
+    assert (field(**x)["u"] - exact(**x)).abs().max() < 1e-12
+
+
+def test_steps_that_do_not_help_are_halved():
+    """(u − 1)/√(1 + (u − 1)²) = 0 from afar, where full steps of Newton's method run away."""
+    patch = sample(Problem(SQUARE, lambda u, x, y: (u - 1) / (1 + (u - 1) ** 2) ** 0.5 + 0 * diff(u, x, x) + 0 * y, {}))
+    patch.coefficients = {"u": torch.full_like(patch.coefficients["u"], 6.0)}
+    assert patch.solve(1e-10, lambda _: None)
+    assert patch.residual < 1e-6
+    assert (patch.network()(torch.zeros(1, 2, dtype=torch.float64)) * patch.plane.field.scale).item() == pytest.approx(1)
+
+
+def test_places_fill_lines():
+    line = Line(torch.tensor([-1, -0.9, -0.5, 0.1, 0.2, 0.7, 1], dtype=torch.float64), 5, False)
+    every, low, high = Places.of(line)
+    assert every.weights.sum() == pytest.approx(2)
+    assert low.weights.sum() == pytest.approx(1.1)
+    assert high.weights.sum() == pytest.approx(0.9)
+    at = Places.at(line, 0.15)
+    assert (at.first, at.count, at.points.tolist()) == (3, 1, [0.15])
+
+
+# --- breaks that follow the solution --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "factory", [convection_diffusion, elasticity, lambda: around(True, False), lambda: around(False, True)]
+)
+def test_smooth_problems_to_machine_precision(factory):
+    solution = solve(factory(), refine=TensorProduct())
+    assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-13
+    assert solution.status.startswith("converged: the splines are resolved to 1e-13")
+
+
+def test_layers_at_walls():
+    """−ε Δu + u_x + u_y = f with ε = 0.01: e^{(x − 1)/ε} is resolved from the side where it is."""
+    box, thin = Box(x=(0, 1), y=(0, 1)), 1e-2
+
+    def factor(s):
+        return s - (exp((s - 1) / thin) - np.exp(-1 / thin)) / (1 - np.exp(-1 / thin))
+
+    def equation(u, x, y):
+        return -thin * laplacian(u, x, y) + diff(u, x) + diff(u, y)
+
+    def exact(x, y):
+        return factor(x) * factor(y)
+
+    def residual(u, x, y):
+        return equation(u, x, y) - equation(exact(x, y), x, y)
+
+    problem = Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact)
+    solution = solve(problem, refine=TensorProduct(1e-6))
+    assert solution.errors is not None
+    assert solution.errors.max < 1e-6
+    (kan,) = solution.model.parts
+    for knots in kan.layers[0].knots:
+        lengths = knots.unique().diff()
+        assert lengths[-1] < 0.4 * lengths[0]
+
+
+def test_conditions_that_cannot_be_built_in_are_weighted():
+    """Neumann's, Robin's, and one on a part of a face."""
+
+    def exact(x, y):
+        return exp(x) * sin(2 * y + x)
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
+
+    conditions = {
+        "left": Dirichlet(exact, on=SQUARE.at(x=0)),
+        "right": Neumann(lambda x, y: diff(exact(x, y), x), on=SQUARE.at(x=1)),
+        "top": Condition(lambda u, x, y: diff(u - exact(x, y), y) + u - exact(x, y), on=SQUARE.at(y=1)),
+        "floor": Dirichlet(exact, on=SQUARE.at(y=-1).where(lambda x, y: x < 0.4)),  # noqa: ARG005
+        "rest": Neumann(lambda x, y: -diff(exact(x, y), y), on=SQUARE.at(y=-1).where(lambda x, y: x >= 0.4)),  # noqa: ARG005
+    }
+    solution = solve(Problem(SQUARE, residual, conditions, exact), refine=TensorProduct())
+    assert set(solution.field.hard) == {"left"}
+    assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-12
+
+
+def test_tractions():
+    """Elasticity, held at one side and pulled at the others."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def exact(x, y):
+        return {"u": sin(pi * x) * exp(y), "v": cos(2 * x) * sin(y)}
+
+    def stress(u, v, x, y):
+        dilation = diff(u, x) + diff(v, y)
+        return dilation + diff(u, x), (diff(u, y) + diff(v, x)) / 2, dilation + diff(v, y)
+
+    def forces(u, v, x, y):
+        xx, xy, yy = stress(u, v, x, y)
+        return diff(xx, x) + diff(xy, y), diff(xy, x) + diff(yy, y)
+
+    def residual(u, v, x, y):
+        return dict(zip("xy", (a - b for a, b in zip(forces(u, v, x, y), forces(*exact(x, y).values(), x, y), strict=True)),
+                        strict=True))  # fmt: skip
+
+    def traction(axis):
+        def missed(u, v, x, y, normal):
+            found = [a - b for a, b in zip(stress(u, v, x, y), stress(*exact(x, y).values(), x, y), strict=True)]
+            return normal[0] * found[axis] + normal[1] * found[axis + 1]
+
+        return missed
+
+    free = {"right": box.at(x=1), "walls": box.boundary("y")}
+    conditions = {f"{name} {axis}": Condition(traction(axis), on=on) for name, on in free.items() for axis in (0, 1)}
+    held = {n: Dirichlet(lambda x, y, n=n: exact(x, y)[n], on=box.at(x=0), of=n) for n in "uv"}
+    solution = solve(Problem(box, residual, held | conditions, exact), refine=TensorProduct())
+    assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-13
+
+
+def test_the_lid_of_a_cavity_draws_breaks_together():
+    """The velocity's slopes jump at both upper corners, and nowhere else."""
+    solution = solve(cavity(), refine=TensorProduct(size=4500))
+    assert "coefficients are done" in solution.status
+    (kan,) = solution.model.parts
+    x, y = (knots.unique().diff() for knots in kan.layers[0].knots)
+    assert max(x[0], x[-1]) < 0.2 * x.max()
+    assert y[-1] < 0.2 * y.max() < 0.5 * y[0] * 5
+    mirrored = (x - x.flip(0)).abs().max() / x.max()
+    assert mirrored < 0.5  # the flow is not symmetric, but its corners are
+    ends = solution(x=[0.5, 0.3, 0.0], y=[1.0, 0.0, 0.4])
+    assert ends["u"].tolist() == pytest.approx([1.0, 0.0, 0.0], abs=1e-14)
+    assert ends["v"].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=1e-14)
+
+
+# --- when to stop ---------------------------------------------------------------------------------------------------------
+
+
+def test_stops_as_asked(tmp_path):
+    coarse, fine = (solve(convection_diffusion(), refine=TensorProduct(tol)) for tol in (1e-3, 1e-8))
+    assert coarse.history[-1].size < fine.history[-1].size
+    assert fine.status.startswith("converged: the splines are resolved to 1e-08")
+    by_residual = solve(convection_diffusion(), refine=TensorProduct(), tol=1e-5, checkpoint=tmp_path / "patch.npz")
+    assert by_residual.status.startswith("converged: residual")
+    assert Solution.load(tmp_path / "patch.npz", convection_diffusion()).model.size == by_residual.model.size
+    largest = solve(convection_diffusion(), refine=TensorProduct(size=500))
+    assert "coefficients are done at residual" in largest.status
+    assert "allow more by refine=TensorProduct(size=…)" in largest.status
+
+
+def test_out_of_time_on_the_way():
+    """The last patch that was done is kept, or what there is of the first."""
+
+    def interrupt(stage: int, step: int):
+        def watch(progress: Progress) -> None:
+            if (progress.stage, progress.step) == (stage, step):
+                raise KeyboardInterrupt
+
+        return watch
+
+    late = solve(cavity(), refine=TensorProduct(), progress=interrupt(2, 1))
+    assert late.status == "stopped: interrupted on the way to a finer patch"
+    assert len(late.history) == 2
+    early = solve(cavity(), refine=TensorProduct(), progress=interrupt(0, 2))
+    assert early.status == "stopped: interrupted"
+    assert abs(early(x=0.5, y=0.5)["u"]) < 1
+    assert solve(cavity(), refine=TensorProduct(), max_seconds=0.01).status.startswith("stopped: 0.01 s are over")
+
+
+def test_patches_are_saved_and_drawn(tmp_path):
+    solution = solve(elasticity(), refine=TensorProduct(1e-6))
+    assert "Patch of" in str(solution)
+    solution.save(tmp_path / "patch.npz")
+    loaded = Solution.load(tmp_path / "patch.npz", elasticity())
+    x = torch.linspace(0, 1, 31, dtype=torch.float64)
+    for name, values in solution(x=x[:, None], y=x).items():
+        assert torch.equal(loaded(x=x[:, None], y=x)[name], values)
+    assert (repr(loaded.model), str(loaded)) == (repr(solution.model), str(solution))
+    solution.plot(tmp_path / "patch.png")
+    solution.to_vtk(tmp_path / "patch.vtu")
+
+
+def test_errors_are_measured_where_the_splines_are():
+    network = solve(convection_diffusion(), refine=TensorProduct(1e-4)).model
+    unit, weights = network.quadrature()
+    assert weights.sum() == pytest.approx(1)
+    assert ((unit > 0) & (unit < 1)).all()
+    assert (weights * unit[:, 0] ** 2 * unit[:, 1] ** 3).sum() == pytest.approx(1 / 12, abs=1e-14)
+
+
+# --- by default, and where it cannot be ---------------------------------------------------------------------------------
+
+
+def test_a_network_where_it_is_enough():
+    solution = solve(poisson())
+    assert isinstance(solution.model, KAN)
+    assert solution.model.size < 1500
+
+
+def test_products_of_all_splines_where_a_network_is_not():
+    """A front across the axes, which no short sum of products holds."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def exact(x, y):
+        return tanh((x + y - 0.8) / 0.1)
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
+
+    problem = Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact)
+    solution = solve(problem, tol=1e-5)
+    assert isinstance(solution.model, Slabs)
+    assert solution.history[0].network.startswith("KAN")
+    assert solution.status.startswith("converged: residual")
+    assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-7
+
+
+def test_what_is_impossible():
+    whole = Integral(lambda u, x, y: u, value=0.0)  # noqa: ARG005
+    for problem, reason in (
+        (disk(), "its domain is"),
+        (stokes(), "is not one at points of faces"),
+        (Problem(poisson().domain, poisson().residual, {**poisson().conditions, "mean": whole}), "condition 'mean'"),
+    ):
+        assert reason in (TensorProduct().obstacle(problem) or "")
+    assert "ask for degree=4 or more" in (TensorProduct(degree=3).obstacle(poisson()) or "")
+    with pytest.raises(ValueError, match=r"refine=TensorProduct.* does not suit this: its domain is .* leave it out"):
+        solve(disk(), refine=TensorProduct())
+    with pytest.raises(ValueError, match="sampler= is a setting of trained networks"):
+        solve(poisson(), refine=TensorProduct(), sampler=Sobol())
+    for tolerance in (0.0, 1.0, "1e-3"):
+        with pytest.raises(ValueError, match=r"give a number between 0 and 1"):
+            TensorProduct(tolerance)
+    with pytest.raises(ValueError, match="degree=1; give a whole number"):
+        TensorProduct(degree=1)
+    with pytest.raises(ValueError, match="size=100; give a whole number of coefficients, 361 or more"):
+        TensorProduct(size=100)
+
+
+def test_equations_that_mix_points_get_a_network():
+    def residual(u, x, y):
+        return laplacian(u, x, y) - u.mean() * x - 1
+
+    problem = Problem(poisson().domain, residual, {"walls": Dirichlet(0.0, on=poisson().domain.boundary())})
+    with pytest.warns(UserWarning, match="mixes points"):
+        solution = solve(problem, refine=TensorProduct(), max_seconds=2)
+    assert isinstance(solution.model, KAN)
