@@ -4,7 +4,6 @@ The unknowns are coefficients of splines, several for each basis function: on a 
 JᵀJ is a band of blocks, made of one small product for each span. Cost and memory grow as the number of spans.
 """
 
-from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -80,16 +79,31 @@ class NormalBand:
     def factors(self) -> "Factors | None":
         """Cholesky factors of JᵀJ with unit diagonal."""
         scale = self.band[0].diagonal(dim1=1, dim2=2).sqrt().clamp_min(1e-150)
-        kept, places, (lower, columns) = _storage(self.count, self.width, self.block, self.ring)
-        neighbours = (torch.arange(self.count) + torch.arange(self.width)[:, None]) % self.count
-        scaled = self.band / scale[:, :, None] / scale[neighbours][:, :, None, :]
-        stored = np.zeros((lower, columns), order="F")
-        stored.T.reshape(-1)[places] = scaled.numpy().reshape(-1)[kept]
-        stored[0] += SHIFT
+        scaled = self._ordered(self.band / scale[:, :, None] / scale[self._neighbours()][:, :, None, :])
+        lower = scaled.shape[1] * self.block
+        stored = torch.zeros(self.count, self.block, lower, dtype=torch.float64)  # LAPACK's lower band storage, by columns
+        for i in range(self.block):
+            stored[:, i, : lower - i] = scaled[:, :, i].flatten(1)[:, i:]
+        stored[:, :, 0] += SHIFT
         try:
-            return Factors(cholesky_banded(stored, overwrite_ab=True, lower=True, check_finite=False), scale, self.ring)
+            lapack = stored.view(-1, lower).numpy().T
+            return Factors(cholesky_banded(lapack, overwrite_ab=True, lower=True, check_finite=False), scale, self.ring)
         except LinAlgError:
             return None
+
+    def _neighbours(self) -> Annotated[Tensor, "width functions"]:
+        return (torch.arange(self.count) + torch.arange(self.width)[:, None]) % self.count
+
+    def _ordered(self, band: Annotated[Tensor, "width functions block block"]) -> Annotated[Tensor, "places width block block"]:
+        """The blocks at and below the diagonal, transposed, by the places where functions stand; see `_order`."""
+        if not self.ring:
+            return band.transpose(0, 1)
+        order = torch.from_numpy(_order(self.count, True))
+        here, there = order.expand(self.width, -1), order[self._neighbours()]
+        first, offset = torch.minimum(here, there), (here - there).abs()
+        found = band.new_zeros(self.count, int(offset.max()) + 1, self.block, self.block)
+        found[first, offset] = torch.where((there < here)[..., None, None], band.mT, band)
+        return found
 
 
 class Factors:
@@ -111,18 +125,3 @@ def _order(count: int, ring: bool) -> NDArray[np.int64]:
     """Where each function stands: a ring is folded, so that both ways around it run side by side."""
     number = np.arange(count)
     return np.where(number < (count + 1) // 2, 2 * number, 2 * (count - 1 - number) + 1) if ring else number
-
-
-@lru_cache(8)
-def _storage(count: int, width: int, block: int, ring: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
-    """Which entries of a band count, their places in LAPACK's lower band storage, by columns, and the storage's shape."""
-    order, inner = _order(count, ring), np.arange(block)
-    number = np.arange(count) + np.arange(width)[:, None]
-    here, there = (order[n % count, None, None] * block for n in (np.arange(count), number))
-    row, column = np.broadcast_arrays(here + inner[:, None], there + inner)
-    # a line's last functions have no neighbours after them
-    inside = np.broadcast_to((ring | (number < count))[..., None, None], row.shape)
-    kept = np.flatnonzero(inside)
-    low, high = np.minimum(row, column)[inside], np.maximum(row, column)[inside]
-    lower = int((high - low).max()) + 1
-    return kept, low * lower + high - low, (lower, count * block)

@@ -18,7 +18,7 @@ from kanpde.lines import COARSEST, Line
 from kanpde.networks import KAN
 from kanpde.problem import Problem
 from kanpde.progress import OutOfTimeError, Session
-from kanpde.residuals import FAILURES, Objective, checked_weights, is_local, point_count
+from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
@@ -55,7 +55,7 @@ class Marching:
 
     def obstacle(self, problem: Problem) -> str | None:
         """Why a problem cannot be marched through; None if it can."""
-        return no_evolution(problem, self.degree)
+        return no_evolution(problem, self.degree) or not_local(Field(problem, blank(problem, self.degree)))
 
     def solution(self, problem: Problem, before: Solution | None, session: Session) -> Solution | None:
         """In stages that follow those of the solution `before`; None if there is none, or none in time that is better."""
@@ -202,8 +202,6 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
     """
     field = Field(problem, blank(problem, marching.degree))
     weights = checked_weights(session.weights, field)
-    if not is_local(field, weights, session.seed):
-        return None
     strip, budget = Strip(field, weights), session.budget
     history: list[Stage] = list(before.history) if before is not None else []
     earlier, shown = len(history), field if before is None else before.field
@@ -214,7 +212,7 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
         except OutOfTimeError:
             ended = f"stopped: {budget.seconds:g} s are over"
         except KeyboardInterrupt:
-            ended = "stopped: interrupted"
+            ended = budget.end = "stopped: interrupted"
         except FAILURES:
             ended = "converged: finer slabs could not be solved"
             if len(history) == earlier:

@@ -47,7 +47,7 @@ class Splines:
 
 @dataclass(frozen=True)
 class Places:
-    """Points on spans of a line: those of neighbouring spans from `first` on, equally many on each, and weights of sum 2."""
+    """Points on neighbouring spans of a line from `first` on, equally many on each; the weights' sum is the spans' length."""
 
     first: int
     count: int
@@ -55,18 +55,18 @@ class Places:
     weights: Annotated[Tensor, "points"]
 
     @staticmethod
-    def of(line: Line) -> list["Places"]:
+    def of(line: Line, finer: int = 1) -> list["Places"]:
         """On all spans; and more on the outer ones, where more splines than spans end."""
-        found = [Places(0, line.spans, *line.gauss(PER_SPAN))]
+        found = [Places(0, line.spans, *line.gauss(PER_SPAN * finer))]
         if not line.ring:
-            more = [t.unflatten(0, (line.spans, -1)) for t in line.gauss(MORE)]
+            more = [t.unflatten(0, (line.spans, -1)) for t in line.gauss(MORE * finer)]
             for first in (0, line.spans - OUTER):
                 found.append(Places(first, OUTER, *(t[first : first + OUTER].flatten() for t in more)))
         return found
 
     @staticmethod
     def at(line: Line, x: float) -> "Places":
-        """A single one, in the span that it belongs to."""
+        """A single one, in the span that it belongs to, of weight 2, as all of the line."""
         point = torch.tensor([x], dtype=torch.float64)
         return Places(int(line.basis(point).first[0, 0]), 1, point, torch.full((1,), 2.0, dtype=torch.float64))
 
@@ -105,10 +105,20 @@ class Patch:
                 continue
             assert isinstance(part, Part)
             for face in filter(is_end, part.faces):
-                end = Places.at(self.lines[names.index(face[0])], 2.0 * face[1] - 1.0)
-                pairs = [(end, other) for other in across] if face[0] == names[0] else [(one, end) for one in along]
-                for one, other in pairs:
-                    yield self._group(one, other, lambda sites, n=name, f=face: condition_columns(n, sites, f), part)
+                yield from self._on_face(name, part, face)
+
+    def _on_face(self, name: str, part: Part, face: tuple[str, int]) -> list[tuple[Group, Places, Places]]:
+        """A predicate that drops most points is met with more."""
+        which = self.plane.names.index(face[0])
+        end = Places.at(self.lines[which], 2.0 * face[1] - 1.0)
+        for finer in (1, 8, 64):
+            places = Places.of(self.lines[1 - which], finer)
+            pairs = [(end, other) for other in places] if which == 0 else [(one, end) for one in places]
+            groups = [self._group(*pair, lambda sites: condition_columns(name, sites, face), part) for pair in pairs]
+            inside = [int(group.weights.count_nonzero()) for group, *_ in groups]
+            if part.predicate is None or sum(inside) > self.lines[0].degree:
+                break
+        return [found for found, count in zip(groups, inside, strict=True) if count]
 
     def _at(self, which: int, value: float) -> Places:
         low, high = self.plane.interval(which)
@@ -178,7 +188,7 @@ class Patch:
         total = 0.0
         for group, *_ in self.groups:
             for r in group.columns(group.evaluation(self.coefficients)):
-                total += (group.weights * r.detach().view(group.weights.shape)).square().sum().item()
+                total += group.weighted(r.detach().view(group.weights.shape)).square().sum().item()
         return total if isfinite(total) else inf
 
     def _functions(self, step: Annotated[Tensor, "functions block"]) -> Functions:
@@ -208,7 +218,7 @@ class Patch:
         bends = self.bends()
         while True:
             finer = self.lines[0].graded(bends[0], error), self.lines[1].graded(bends[1], error)
-            if count(finer, self.plane) <= size:
+            if count(finer, self.plane) <= size or error == inf:
                 return finer
             error *= 2
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from kanpde.estimates import Inference
 from kanpde.field import Field
 from kanpde.problem import Problem
+from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage
 
 Show = Callable[[list[Stage], Field, int, float], None]
@@ -20,10 +21,10 @@ Show = Callable[[list[Stage], Field, int, float], None]
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each step: how many stages are complete, the number of the step in the next one, ‖r‖ on
+    """What a callback sees after each step: how many stages are complete, the number of the step in the next one, ‖r‖,
 
-    fresh points, seconds so far. A step of a march is a slab of time that was tried, ‖r‖ its own, and the field that of the
-    last complete stage.
+    seconds so far. Steps of a network are its optimizer's, and ‖r‖ is that on their fresh points. A step of a march is a slab
+    of time that was tried, one of a patch Gauss–Newton's, ‖r‖ their own, and the field that of the last complete stage.
     """
 
     stage: int
@@ -63,7 +64,8 @@ class Session:
     def keep(self, field: Field, history: list[Stage], inference: Inference | None = None) -> None:
         """Save what there is so far, if there is a file for it."""
         if self.checkpoint is not None:
-            status = "unfinished: saved on the way; go on with solve(problem, solution.model)"
+            advice = "" if isinstance(field.network, Slabs) else "; go on with solve(problem, solution.model)"
+            status = f"unfinished: saved on the way{advice}"
             Solution(field, tuple(history), status, inference).save(self.checkpoint)
 
 

@@ -296,12 +296,14 @@ class Objective:
         return all(torch.allclose(a[: len(b)], b, rtol=1e-7, atol=1e-9, equal_nan=True) for a, b in pairs)
 
 
-def is_local(field: Field, weights: Mapping[str, float], seed: int) -> bool:
-    """Whether splines that are not trained can solve it: each row depends on one point alone, and periods hold exactly."""
+def not_local(field: Field) -> str | None:
+    """Why splines that are not trained cannot solve it: periods must hold exactly, and each row depend on one point alone."""
     problem = field.problem
-    anything = field.with_network(MLP([problem.domain.dimension, 4, len(problem.unknowns)], seed))  # zeros would hide means
-    seamless = all(name in field.hard for name, c in problem.conditions.items() if isinstance(c, Periodic))
-    return seamless and Objective(anything, Graded(), weights, 64, seed).is_pointwise()
+    for name, condition in problem.conditions.items():
+        if isinstance(condition, Periodic) and name not in field.hard:
+            return f"condition {name!r} does not hold by construction"
+    anything = field.with_network(MLP([problem.domain.dimension, 4, len(problem.unknowns)]))  # zeros would hide means
+    return None if Objective(anything, Graded(), {}, 64, seed=0).is_pointwise() else "its residual mixes points"
 
 
 def point_count(field: Field) -> int:

@@ -1,4 +1,4 @@
-"""`Slabs`: a KAN for each slab of time, which together are one function; or one for a patch, without time.
+"""`Slabs`: a KAN for each slab of time, which together are one function; or one for a patch, which is all of a box.
 
 On a slab it is a sum of products φⱼ(x) ψⱼ(t) of splines φⱼ, which are trained, and polynomials ψⱼ, which are not: as many as
 there are up to the splines' degree, so that with the coefficients of the φⱼ all of the tensor product is there and the network
@@ -19,7 +19,7 @@ from kanpde.networks import KAN
 from kanpde.rules import gauss_on_spans
 from kanpde.splines import LocalBasis, uniform_knots
 
-IN_SPACE, IN_TIME = 3, 6  # Gauss points that errors are measured at, on a span and in a slab of time
+IN_SPACE, IN_TIME = 4, 6  # Gauss points that errors are measured at, on a span and in a slab of time
 
 
 @cache

@@ -31,6 +31,7 @@ from kanpde.tensor_product import TensorProduct
 
 # splines that are not trained are tried where a network is FAR from solved after so many stages, or does not end CLOSE
 PATIENCE, FAR, CLOSE = 4, 1e-3, 1e-9
+GIVEN_UP = "stopped: still"
 
 
 def rounding(order: int) -> float:
@@ -96,6 +97,10 @@ def solve(
                 found = way.solution(problem, solution, session)
                 if found is not None and found.history[-1].residual < least:
                     return found
+        if solution.status.startswith(GIVEN_UP) and not budget.spent:  # but no other way led further
+            more = _throughout(problem, solution.model, refine, optimizer, sampler, hard, None, session)
+            if more.history[-1].residual < least:
+                return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
         return solution
 
 
@@ -139,7 +144,7 @@ def _throughout(
         finer = None if budget.spent else refine.refined(trained)
         status = _verdict(problem, history, best, inference, finer, tol, budget)
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
-            status = f"stopped: still at residual {best.residual:.1e} after {patience} stages"
+            status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
     return Solution(field, tuple(history), status, inference)
 

@@ -5,6 +5,7 @@ layers and corners at walls draw the breaks together, from both sides. How far t
 tells what the earlier one missed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -18,7 +19,7 @@ from kanpde.lines import COARSEST, Line
 from kanpde.patches import Patch, count
 from kanpde.problem import Problem
 from kanpde.progress import OutOfTimeError, Session
-from kanpde.residuals import FAILURES, Objective, checked_weights, is_local, point_count
+from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.shapes import Box
 from kanpde.slabs import patch_network
@@ -28,6 +29,13 @@ from kanpde.tensors import Plane
 FINER = 1e-3  # what the splines miss, from one patch to the next
 PATIENCE = 3  # patches that bring nothing, before it is enough
 WORSE, NOISE = 10.0, 1e-6  # change of a solution by a finer patch, of the least so far, that is noise if that was so small
+
+
+class StalledError(RuntimeError):
+    """Steps on a patch lead nowhere."""
+
+    def __str__(self) -> str:
+        return "its steps lead nowhere"
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,8 @@ class TensorProduct:
             raise ValueError(f"tolerance={self.tolerance!r}; give a number between 0 and 1, such as TensorProduct(1e-6)")
         if not isinstance(self.degree, int) or self.degree < 2:
             raise ValueError(f"degree={self.degree!r}; give a whole number, at least 2 more than the order of the equation")
-        least = (COARSEST + self.degree) ** 2
-        if not isinstance(self.size, int) or self.size < least:
-            raise ValueError(
-                f"size={self.size!r}; give a whole number of coefficients, {least} or more for degree {self.degree}"
-            )
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ValueError(f"size={self.size!r}; give a whole number of coefficients")
 
     def obstacle(self, problem: Problem) -> str | None:
         """Why a problem cannot be solved so; None if it can."""
@@ -71,80 +76,105 @@ class TensorProduct:
                 return f"condition {name!r} is not one at points of faces"
         if self.degree < problem.order + 2:
             return f"its equations have derivatives of order {problem.order}, which ask for degree={problem.order + 2} or more"
-        return None
+        plane = _plane(problem, self.degree, {})
+        if (least := count(_coarsest(self.degree, plane), plane)) > self.size:
+            return f"its coarsest patch has {least} coefficients, more than size={self.size}"
+        return not_local(plane.field)
 
     def solution(self, problem: Problem, before: Solution | None, session: Session) -> Solution | None:
         """In stages that follow those of the solution `before`; None if there is none, or none in time that is better."""
-        plane = _plane(problem, self.degree, session)
-        return None if plane is None else _refined(self, plane, before, session)
+        return _refined(self, _plane(problem, self.degree, session.weights), before, session)
 
 
-def _plane(problem: Problem, degree: int, session: Session) -> Plane | None:
-    """None where periods are not exact, or rows mix points."""
+def _plane(problem: Problem, degree: int, weights: Mapping[str, float]) -> Plane:
     periodic = {c.axis for c in problem.conditions.values() if isinstance(c, Periodic)}
     rings = [name in periodic for name in problem.domain.names]
     first = 1 if rings[0] and not rings[1] else 0  # a ring as the first axis makes bands wider
-    lines = [_coarsest(degree, ring) for ring in (rings[first], rings[1 - first])]
+    lines = [_line(degree, ring) for ring in (rings[first], rings[1 - first])]
     nothing = torch.zeros(lines[0].count, lines[1].count, dtype=torch.float64)
     field = Field(problem, patch_network(lines, [nothing] * len(problem.unknowns), first, 1.0))
-    weights = checked_weights(session.weights, field)
-    return Plane(field, weights, first) if is_local(field, weights, session.seed) else None
+    return Plane(field, checked_weights(weights, field), first)
 
 
-def _coarsest(degree: int, ring: bool) -> Line:
+def _coarsest(degree: int, plane: Plane) -> tuple[Line, Line]:
+    return _line(degree, plane.rings[0]), _line(degree, plane.rings[1])
+
+
+def _line(degree: int, ring: bool) -> Line:
     """A ring has as many functions as spans, and a band needs two widths of them."""
     return Line.uniform(COARSEST + 2 * degree if ring else COARSEST, degree, ring)
 
 
 def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, session: Session) -> Solution | None:
     history: list[Stage] = list(before.history) if before is not None else []
-    field = plane.field if before is None else before.field
-    patch = Patch(plane, (_coarsest(settings.degree, plane.rings[0]), _coarsest(settings.degree, plane.rings[1])))
+    earlier, field = len(history), plane.field if before is None else before.field
+    patch = Patch(plane, _coarsest(settings.degree, plane))
     changes: list[float] = []  # of the solution, by each patch
-    while True:
-        start, solved, ended, advice = patch.coefficients, False, None, ""
+    status, failed = None, False
+    while status is None:
         try:
+            start = patch.coefficients
             solved = patch.solve(settings.tolerance, partial(_watch, history, field, session))
+            changes.append(patch.size({u: c - start[u] for u, c in patch.coefficients.items()}))
+            if not solved and (len(changes) == 1 or changes[-1] == 0):
+                raise StalledError
+            if WORSE * min(changes[1:], default=inf) < min(changes[-1], NOISE):
+                end, so_far = _end(history[-1].residual, session.tol)
+                status = f"{end}: a finer patch adds nothing but {changes[-1]:.1e} of noise, {so_far}"
+                break
+            field = _measured(plane, patch, history, session)
+            session.keep(field, history)
+            lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
+            status = _verdict(settings, patch, lines, changes, solved, history, session.tol)
+            patch = patch if status else patch.on(lines)
         except OutOfTimeError:
-            ended, advice = f"stopped: {session.budget.seconds:g} s are over", "; raise max_seconds"
+            status = f"stopped: {session.budget.seconds:g} s are over on the way to a finer patch; raise max_seconds"
         except KeyboardInterrupt:
-            ended = "stopped: interrupted"
-        except FAILURES:
-            patch.coefficients = start
-        if not changes and (before is not None or not ended) and not solved:
+            status = session.budget.end = "stopped: interrupted on the way to a finer patch"
+        except FAILURES as error:
+            status, failed = f"stopped: a finer patch could not be solved: {error}", True
+    if len(history) == earlier:
+        if failed or before is not None:
             return None
-        if changes and ended:
-            return Solution(field, tuple(history), f"{ended} on the way to a finer patch{advice}")
-        changes.append(patch.size({u: c - start[u] for u, c in patch.coefficients.items()}))
-        if WORSE * min(changes[1:], default=inf) < min(changes[-1], NOISE):
-            return Solution(field, tuple(history), f"converged: a finer patch adds nothing but {changes[-1]:.1e} of noise")
-        field = plane.field.with_network(patch.network())
-        residual = Objective(field, Graded(), plane.weights, point_count(field), session.seed + len(history)).validated()
-        history.append(measured_stage(field, history, patch.steps, residual, session.budget.used))
-        session.keep(field, history)
-        lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
-        status = f"{ended}{advice}" if ended else _verdict(settings, patch, lines, changes, residual, session.tol)
-        if status is not None:
-            return Solution(field, tuple(history), status)
-        patch = patch.on(lines)
+        field = _measured(plane, patch, history, session)  # what there is of the first
+    return Solution(field, tuple(history), status)
+
+
+def _measured(plane: Plane, patch: Patch, history: list[Stage], session: Session) -> Field:
+    """The field of a patch, whose figures are added to the history."""
+    field = plane.field.with_network(patch.network())
+    residual = Objective(field, Graded(), plane.weights, point_count(field), session.seed + len(history)).validated()
+    history.append(measured_stage(field, history, patch.steps, residual, session.budget.used))
+    return field
+
+
+def _end(residual: float, tol: float | None) -> tuple[str, str]:
+    if tol is None:
+        return "converged", f"at residual {residual:.1e}"
+    return "stopped", f"at residual {residual:.1e} above tol={tol:g}"
 
 
 def _verdict(
-    settings: TensorProduct, patch: Patch, finer: tuple[Line, Line], changes: list[float], residual: float, tol: float | None
+    settings: TensorProduct,
+    patch: Patch,
+    finer: tuple[Line, Line],
+    changes: list[float],
+    solved: bool,
+    history: list[Stage],
+    tol: float | None,
 ) -> str | None:
     """Why to stop, and what to try; None to go on."""
+    residual = history[-1].residual
     if tol is not None and residual <= tol:
         return f"converged: residual {residual:.1e} is below tol={tol:g}"
-    end, so_far = "converged", f"at residual {residual:.1e}"
-    if tol is not None:
-        end, so_far = "stopped", f"{so_far} above tol={tol:g}"
+    end, so_far = _end(residual, tol)
     now = count(patch.lines, patch.plane)
-    if min(patch.missed, changes[-1]) <= settings.tolerance:
+    if solved and min(patch.missed, changes[-1]) <= settings.tolerance:
         return f"{end}: the splines are resolved to {settings.tolerance:g}, {so_far}"
     if len(changes) > 2 * PATIENCE and (least := min(changes[-PATIENCE:])) > 0.5 * min(changes[:-PATIENCE]):
         return f"{end}: finer patches change the solution by {least:.1e} and no less, {so_far}"
     if now > 0.8 * settings.size and count(finer, patch.plane) < 1.1 * now:
-        return f"stopped: {now} coefficients are done {so_far}; allow more by refine=TensorProduct(size=…)"
+        return f"stopped: {now} products of splines are done {so_far}; allow more by refine=TensorProduct(size=…)"
     return None
 
 

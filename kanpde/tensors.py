@@ -49,9 +49,6 @@ class Plane:
         usual = 10.0 if name in self.problem.conditions else 1.0
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
-    def index(self, along: int, across: int) -> MultiIndex:
-        return (along, across) if self.numbers[0] == 0 else (across, along)
-
 
 class Across(Protocol):
     """The functions ψⱼ of the second axis, on [-1, 1], which stands for an interval of it."""
@@ -90,14 +87,14 @@ class Sites:
         plane = frame.plane
         self.basis = frame.line.basis(x)
         self.own = frame.line.alive(self.basis)
-        half, across_half = frame.halves()
         points = torch.empty(len(x), len(tau), 2, dtype=torch.float64)
-        points[..., plane.numbers[0]] = (plane.interval(0)[0] + half * (x + 1))[:, None]
-        points[..., plane.numbers[1]] = frame.across.interval[0] + across_half * (tau + 1)
+        points[..., plane.numbers[0]] = _placed(x, plane.interval(0))[:, None]
+        points[..., plane.numbers[1]] = _placed(tau, frame.across.interval)
         self.points = points.flatten(0, 1)
         self.columns = columns(self.points, plane.problem.domain.names)
         self._along: dict[tuple[str, int], Tensor] = {}
         self._across: dict[tuple[str, int], Tensor] = {}
+        self._trained: dict[tuple[str, int], Tensor] = {}
         self._lifts: dict[tuple[str, MultiIndex], Column] = {}
 
     def along(self, unknown: str, order: int) -> Annotated[Tensor, "X alive"]:
@@ -113,6 +110,12 @@ class Sites:
             values = self.frame.across.values(unknown, order, self.tau)
             self._across[unknown, order] = values / self.frame.halves()[1] ** order
         return self._across[unknown, order]
+
+    def trained(self, unknown: str, order: int) -> Annotated[Tensor, "Y alive"]:
+        if (unknown, order) not in self._trained:
+            values = self.frame.across.trained(unknown, order, self.tau)
+            self._trained[unknown, order] = values / self.frame.halves()[1] ** order
+        return self._trained[unknown, order]
 
     def lift(self, unknown: str, index: MultiIndex) -> Column:
         """A derivative of G, with its graph, by which the next ones are made."""
@@ -148,15 +151,19 @@ class Sites:
             by_order: dict[int, Tensor] = {}
             for index, c in probe.coefficients(r).items():
                 i, j = (index[number] for number in self.frame.plane.numbers)
-                values = self.frame.across.trained(unknown, j, self.tau) / self.frame.halves()[1] ** j
-                term = c.view(*shape, 1) * values
+                term = c.view(*shape, 1) * self.trained(unknown, j)
                 by_order[i] = by_order[i] + term if i in by_order else term
-            width = self.frame.across.trained(unknown, 0, self.tau).shape[1]
-            own = torch.zeros(*shape, self.own.shape[1], width, dtype=torch.float64)
+            own = torch.zeros(*shape, self.own.shape[1], self.trained(unknown, 0).shape[1], dtype=torch.float64)
             for i, term in by_order.items():
                 own += term[:, :, None, :] * self.along(unknown, i)[:, None, :, None]
             found.append(own)
         return torch.cat(found, 3)
+
+
+def _placed(x: Annotated[Tensor, "points"], interval: tuple[float, float]) -> Annotated[Tensor, "points"]:
+    """Places in an interval, whose end is met exactly: predicates may ask for it."""
+    low, high = interval
+    return torch.where(x == 1, high, low + (high - low) / 2 * (x + 1))
 
 
 class Evaluation:
@@ -186,8 +193,13 @@ class Group:
         """For each column of residuals its weighted Jacobian, and itself."""
         evaluate = self.evaluation(coefficients)
         for r in self.columns(evaluate):
-            jacobian = self.sites.jacobian(evaluate.probes, r)
-            yield jacobian.mul_(self.weights[..., None, None]), self.weights * r.detach().view(self.weights.shape)
+            jacobian = self.weighted(self.sites.jacobian(evaluate.probes, r))
+            yield jacobian, self.weighted(r.detach().view(self.weights.shape))
+
+    def weighted(self, of: Annotated[Tensor, "X Y ..."]) -> Annotated[Tensor, "X Y ..."]:
+        """Zero where rows do not count, even where they are not finite."""
+        weights = self.weights.view(*self.weights.shape, *[1] * (of.dim() - 2))
+        return torch.where(weights > 0, weights * of, 0.0)
 
 
 def equation_columns(sites: Sites) -> Callable[[Evaluation], list[Column]]:

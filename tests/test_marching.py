@@ -367,6 +367,9 @@ def test_equations_that_mix_points_get_one_network():
     def residual(u, x, t):
         return diff(u, t) - 0.25 * diff(u, x, x) - u.mean() * x
 
+    problem = Problem(heat().domain, residual, heat().conditions)
+    with pytest.raises(ValueError, match="does not suit this: its residual mixes points"):
+        solve(problem, refine=Marching())
     with pytest.warns(UserWarning, match="mixes points"):
-        solution = solve(Problem(heat().domain, residual, heat().conditions), refine=Marching(), max_seconds=2)
+        solution = solve(problem, max_seconds=2)
     assert isinstance(solution.model, KAN)
