@@ -99,8 +99,7 @@ def solve(
                     return found
         if solution.status.startswith(GIVEN_UP) and not budget.spent:  # but no other way led further
             more = _throughout(problem, solution.model, refine, optimizer, sampler, hard, None, session)
-            if more.history[-1].residual < least:
-                return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
+            return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
         return solution
 
 

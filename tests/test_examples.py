@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from examples.burgers import main as burgers  # examples.burgers
+from examples.cavity import main as cavity  # examples.cavity
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
@@ -33,6 +34,17 @@ def test_burgers(tmp_path):
     assert (solution(x=x, t=0.7) - exact).norm() < 1e-4 * exact.norm()
     assert len(list(tmp_path.glob("*.vtu"))) == 21
     assert (tmp_path / "burgers.png").exists()
+
+
+def test_cavity(tmp_path):
+    """As much flows through a cut one way as the other."""
+    solution = cavity(size=3000, folder=tmp_path)
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    y = (nodes + 1) / 2
+    u = solution(x=0.5, y=y)["u"]
+    assert abs(weights @ u) < 1e-5 < 0.1 < weights @ abs(u)
+    assert (tmp_path / "cavity.vtu").exists()
+    assert (tmp_path / "cavity.png").exists()
 
 
 def test_poisson(tmp_path):
