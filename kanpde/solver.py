@@ -86,7 +86,7 @@ def solve(
     ways = _direct_ways(problem, refine, own)
     with shown(progress, budget) as show:
         session = Session(weights or {}, tol, budget, seed, show, checkpoint)
-        found = ways[0].solution(problem, None, session) if isinstance(refine, Direct) else None
+        found = ways.pop().solution(problem, None, session) if isinstance(refine, Direct) else None
         if found is not None:
             return found
         refine = Adaptive() if refine is None or isinstance(refine, Direct) else refine
@@ -97,10 +97,14 @@ def solve(
                 found = way.solution(problem, solution, session)
                 if found is not None and found.history[-1].residual < least:
                     return found
-        if solution.status.startswith(GIVEN_UP) and not budget.spent:  # but no other way led further
-            more = _throughout(problem, solution.model, refine, optimizer, sampler, hard, None, session)
-            return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
-        return solution
+        if not solution.status.startswith(GIVEN_UP):
+            return solution
+        if budget.spent:
+            ended = budget.end or f"stopped: {budget.seconds:g} s are over"
+            return Solution(solution.field, solution.history, f"{ended} at residual {least:.1e}; raise max_seconds")
+        # no other way led further
+        more = _throughout(problem, solution.model, refine, optimizer, sampler, hard, None, session)
+        return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
 
 
 def _throughout(

@@ -121,12 +121,12 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
             if WORSE * min(changes[1:], default=inf) < min(changes[-1], NOISE):
                 end, so_far = _end(history[-1].residual, session.tol)
                 status = f"{end}: a finer patch adds nothing but {changes[-1]:.1e} of noise, {so_far}"
-                break
-            field = _measured(plane, patch, history, session)
-            session.keep(field, history)
-            lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
-            status = _verdict(settings, patch, lines, changes, solved, history, session.tol)
-            patch = patch if status else patch.on(lines)
+            else:
+                field = _measured(plane, patch, history, session)
+                session.keep(field, history)
+                lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
+                status = _verdict(settings, patch, lines, changes, solved, history, session.tol)
+                patch = patch if status else patch.on(lines)
         except OutOfTimeError:
             status = f"stopped: {session.budget.seconds:g} s are over on the way to a finer patch; raise max_seconds"
         except KeyboardInterrupt:

@@ -448,3 +448,27 @@ def test_equations_that_mix_points_get_a_network():
     with pytest.warns(UserWarning, match="mixes points"):
         solution = solve(problem, max_seconds=2)
     assert isinstance(solution.model, KAN)
+
+
+def test_an_interrupt_after_the_network_ends_it_all():
+    """The network is given up, the first patch is interrupted: nothing else is begun."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def exact(x, y):
+        return tanh((x + y - 0.8) / 0.02)
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
+
+    seen: list[int] = []
+
+    def interrupt(progress: Progress) -> None:
+        seen.append(progress.stage)
+        if progress.stage == 4:
+            raise KeyboardInterrupt
+
+    solution = solve(Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact), progress=interrupt)
+    assert solution.status.startswith("stopped: interrupted")
+    assert isinstance(solution.model, KAN)
+    assert seen.count(4) == 1
+    assert len(solution.history) == 4
