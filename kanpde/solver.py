@@ -23,7 +23,7 @@ from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Direct, Progress, Session, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
-from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
+from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage, measured_stage
@@ -125,18 +125,24 @@ def _throughout(
     history: list[Stage] = []
     trained: list[Trained] = []
     fits: list[tuple[Field, Inference | None]] = []
-    status = None
+    fitted, inference, status = field, None, None
     while status is None:
-        objective = Objective(field, sampler, weights, point_count(field), session.seed + len(history))
-        if not history and model is None:
-            approach(objective)
-        optimizer = _suited(optimizer, objective)
-        grid = field.network.grid if isinstance(field.network, KAN) else 0
-        if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
-            march(objective, optimizer, grid, budget)
-        started = _warm(optimizer) if history else optimizer
-        before = history[-1].residual if history else inf
-        steps, residual = fit(started, objective, before, goal, budget, partial(session.show, history, field))
+        try:
+            objective = Objective(field, sampler, weights, point_count(field), session.seed + len(history))
+            if not history and model is None:
+                approach(objective)
+            optimizer = _suited(optimizer, objective)
+            grid = field.network.grid if isinstance(field.network, KAN) else 0
+            if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
+                march(objective, optimizer, grid, budget)
+            started = _warm(optimizer) if history else optimizer
+            before = history[-1].residual if history else inf
+            steps, residual = fit(started, objective, before, goal, budget, partial(session.show, history, field))
+        except FAILURES as error:
+            if not history:
+                raise
+            status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
+            return Solution(fitted, tuple(history), status, inference)
         weights = objective.weights
         history.append(measured_stage(field, history, steps, residual, budget.used))
         trained.append(Trained(field.network, residual))
@@ -249,28 +255,36 @@ def train(
     seen: list[float] = []
     best, kept = inf, objective.coefficients
     try:
-        while True:
-            before = objective.coefficients
-            found = run.step()
-            seen.append(found if isfinite(found) else inf)
-            if seen[-1] < best:
-                best, kept = seen[-1], before
-            report(len(seen), seen[-1])
-            # what a KAN that is near a solution does not learn in a few steps, its next grid does
-            patience = 6 if isinstance(objective.field.network, KAN) and best < 0.1 else 20
-            stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
-            if seen[-1] < goal or stalled or budget.spent:
-                break
-    except KeyboardInterrupt:
-        budget.end = "stopped: interrupted"
-        objective.coefficients = kept
+        try:
+            while True:
+                before = objective.coefficients
+                found = run.step()
+                seen.append(found if isfinite(found) else inf)
+                if seen[-1] < best:
+                    best, kept = seen[-1], before
+                report(len(seen), seen[-1])
+                # what a KAN that is near a solution does not learn in a few steps, its next grid does
+                patience = 6 if isinstance(objective.field.network, KAN) and best < 0.1 else 20
+                stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
+                if seen[-1] < goal or stalled or budget.spent:
+                    break
+        except KeyboardInterrupt:
+            budget.end = "stopped: interrupted"
+            objective.coefficients = kept
+        return len(seen), _measured(objective, kept)
     except FAILURES as error:
         if not seen:
             raise
         budget.end = f"failed: {type(error).__name__}: {error}; the best network so far is kept,"
         objective.coefficients = kept
         return len(seen), best  # what failed may fail again, so that nothing more is measured
-    # the last iterate has not been measured yet, and others only on the points of their own step
+
+
+def _measured(objective: Objective, kept: Vector) -> float:
+    """‖r‖ on points not trained on, of the last iterate or of the best before, whichever is better, which is chosen.
+
+    The last one has not been measured yet, and others only on the points of their own step.
+    """
     objective.batch, last = objective.validation(), objective.coefficients
     measured = {}
     for name, coefficients in {"last": last, "kept": kept}.items():
@@ -281,7 +295,7 @@ def train(
         measured[name] = found if isfinite(found[0]) else [inf, inf]
     if measured["last"] <= measured["kept"]:
         objective.coefficients = last
-    return len(seen), min(measured.values())[1]
+    return min(measured.values())[1]
 
 
 def _inferred(objective: Objective, budget: Budget) -> Inference | None:

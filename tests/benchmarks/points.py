@@ -1,0 +1,52 @@
+"""The cost of a Levenberg–Marquardt step, and its memory, against the number of collocation points.
+
+    python -m tests.benchmarks.points
+
+Poisson's equation, one network, points from 10³ to 10⁶; each number of points has a process of its own, whose peak memory is
+told beside that of the smallest. Steps take one trial, the first one warms up, the median of the others counts.
+"""
+
+import resource
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from statistics import median
+
+import torch
+
+from kanpde import KAN, QR, Graded, NormalEquations, Product
+from kanpde.field import Field
+from kanpde.residuals import Objective
+from problems.poisson import poisson
+from tests.benchmarks.jacobian import one_trial, timed
+
+POINTS = (10**3, 10**4, 10**5, 10**6)
+NETWORK = KAN([2, Product(1, rank=8)], grid=16, degree=11)
+
+
+def measured(points: int) -> tuple[float, float, float]:
+    """Seconds of a step by JᵀJ and by QR, and peak memory in MB."""
+    torch.set_num_threads(2)
+    objective = Objective(Field(poisson(), NETWORK), Graded(), {}, points, seed=0)
+    repeats = 2 + 20_000 // points
+    found = []
+    for factorization in (NormalEquations(), QR()):
+        seconds = [timed(lambda f=factorization: one_trial(objective, f)) for _ in range(1 + repeats)]
+        found.append(median(seconds[1:]))
+    return *found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # in kB on Linux
+
+
+def main() -> None:
+    size = sum(p.numel() for p in NETWORK.parameters())
+    print(f"{NETWORK!r}: {size} coefficients\n")
+    print(
+        "| points | step by JᵀJ, s | each 10⁵ points | step by QR, s | each 10⁵ points | peak, MB |\n|---|---|---|---|---|---|"
+    )
+    for points in POINTS:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            gram, qr, peak = pool.submit(measured, points).result()
+        each = 1e5 / points
+        print(f"| {points} | {gram:.3g} | {gram * each:.3g} | {qr:.3g} | {qr * each:.3g} | {peak:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
