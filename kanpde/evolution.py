@@ -74,8 +74,8 @@ class Slab:
     def __init__(self, strip: Strip, state: State, duration: float, is_first: bool) -> None:
         self.strip, self.line, self.start, self.duration = strip, state.line, state.time, duration
         self.carried = {u: c.shape[1] for u, c in state.derivatives.items()}
-        self.across = Moments((self.start, self.start + duration), self.line.degree, self.carried)
-        self.frame = Frame(strip, self.line, self.across)
+        across = Moments((self.start, self.start + duration), self.line.degree, self.carried)
+        self.frame = Frame(strip, self.line, across)
         self.coefficients = {
             u: torch.zeros(self.line.count, self.line.degree + 1, dtype=torch.float64) for u in state.derivatives
         }

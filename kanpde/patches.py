@@ -76,8 +76,7 @@ class Patch:
 
     def __init__(self, plane: Plane, lines: tuple[Line, Line], coefficients: Functions | None = None) -> None:
         self.plane, self.lines = plane, lines
-        self.across = Splines(plane.interval(1), lines[1], plane.ends(1))
-        self.frame = Frame(plane, lines[0], self.across)
+        self.frame = Frame(plane, lines[0], Splines(plane.interval(1), lines[1], plane.ends(1)))
         blank = torch.zeros(lines[0].count, lines[1].count, dtype=torch.float64)
         self.coefficients = dict(coefficients or dict.fromkeys(plane.problem.unknowns, blank))
         self.groups = [*self._groups()]

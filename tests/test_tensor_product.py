@@ -390,6 +390,19 @@ def test_errors_are_measured_on_the_spans_but_where_nothing_was_solved():
 # --- by default, and where it cannot be ---------------------------------------------------------------------------------
 
 
+def front(width: float) -> Problem:
+    """Across the axes, so that no short sum of products holds it."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def exact(x, y):
+        return tanh((x + y - 0.8) / width)
+
+    def residual(u, x, y):
+        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
+
+    return Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact)
+
+
 def test_a_network_where_it_is_enough():
     solution = solve(poisson())
     assert isinstance(solution.model, KAN)
@@ -397,17 +410,7 @@ def test_a_network_where_it_is_enough():
 
 
 def test_products_of_all_splines_where_a_network_is_not():
-    """A front across the axes, which no short sum of products holds."""
-    box = Box(x=(0, 1), y=(0, 1))
-
-    def exact(x, y):
-        return tanh((x + y - 0.8) / 0.1)
-
-    def residual(u, x, y):
-        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
-
-    problem = Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact)
-    solution = solve(problem, tol=1e-5)
+    solution = solve(front(0.1), tol=1e-5)
     assert isinstance(solution.model, Slabs)
     assert solution.history[0].network.startswith("KAN")
     assert solution.status.startswith("converged: residual")
@@ -452,14 +455,6 @@ def test_equations_that_mix_points_get_a_network():
 
 def test_an_interrupt_after_the_network_ends_it_all():
     """The network is given up, the first patch is interrupted: nothing else is begun."""
-    box = Box(x=(0, 1), y=(0, 1))
-
-    def exact(x, y):
-        return tanh((x + y - 0.8) / 0.02)
-
-    def residual(u, x, y):
-        return laplacian(u, x, y) - laplacian(exact(x, y), x, y)
-
     seen: list[int] = []
 
     def interrupt(progress: Progress) -> None:
@@ -467,7 +462,7 @@ def test_an_interrupt_after_the_network_ends_it_all():
         if progress.stage == 4:
             raise KeyboardInterrupt
 
-    solution = solve(Problem(box, residual, {"walls": Dirichlet(exact, on=box.boundary())}, exact), progress=interrupt)
+    solution = solve(front(0.02), progress=interrupt)
     assert solution.status.startswith("stopped: interrupted")
     assert isinstance(solution.model, KAN)
     assert seen.count(4) == 1
