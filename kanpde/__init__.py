@@ -2,13 +2,14 @@
 
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
+from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
 from kanpde.marching import Marching
 from kanpde.mesh_domain import MeshDomain
 from kanpde.networks import KAN, MLP
-from kanpde.optimizers import LBFGS, QR, Adam, ByDamping, LevenbergMarquardt, NormalEquations
+from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Grids
 from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KAN",
     "LBFGS",
+    "LSMR",
     "MLP",
     "QR",
     "Adam",
@@ -29,6 +31,7 @@ __all__ = [
     "Ball",
     "Box",
     "ByDamping",
+    "BySize",
     "CoefficientField",
     "Condition",
     "Dirichlet",
@@ -55,6 +58,7 @@ __all__ = [
     "Product",
     "ResidualAdaptive",
     "Robin",
+    "SSBroyden",
     "Sobol",
     "Solution",
     "TensorProduct",

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column
+from kanpde.factorizations import triangle_of
 from kanpde.field import Field
 from kanpde.functions import Points, columns
 from kanpde.inverse import Parameter, mean_sigma
 from kanpde.jacobians import Recorders
 from kanpde.networks import trainable
-from kanpde.residuals import Objective, Rows
+from kanpde.residuals import Objective
 from kanpde.shapes import Box
 
 Root = Annotated[Tensor, "coefficients coefficients"]  # κ R⁻¹, of the parameters' coefficients alone
@@ -57,13 +58,10 @@ class Inference:
 
 def inferred(objective: Objective) -> Inference:
     """At the present coefficients and points."""
-    triangle: Rows | None = None
-    for rows in objective.linearized():
-        triangle = _triangle(rows if triangle is None else torch.cat([triangle, rows]))
-    assert triangle is not None
+    triangle = triangle_of(objective.linearized())
     below = triangle.new_zeros(objective.size, objective.size + 1)
     below.diagonal().copy_((DAMPING * triangle[:, :-1].square().sum(0)).sqrt())
-    triangle = _triangle(torch.cat([triangle, below]))
+    triangle = torch.linalg.qr(torch.cat([triangle, below]), mode="r")[1]
     first = sum(p.numel() for p in trainable(objective.field.network))  # of the parameters' columns
     factor, gradient = triangle[first:-1, first:-1], triangle[first:-1, -1]
     missed = objective.residual()[-objective.observed :].norm().item()
@@ -74,10 +72,6 @@ def inferred(objective: Objective) -> Inference:
     shift = gradient.norm().item() / noise if noise else 0.0
     misfit, sigma = missed / objective.misfit_weight, mean_sigma(objective.problem.observations)
     return Inference(root, misfit, objective.field.scale, objective.observed, shift, sigma)
-
-
-def _triangle(rows: Rows) -> Rows:
-    return torch.linalg.qr(rows, mode="r")[1]
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.derivatives import Column
-from kanpde.layers import Inputs, Record
+from kanpde.layers import EdgeFunctions, Inputs, Layer, Record
 from kanpde.networks import KAN
+from kanpde.pieces import Dense, Edges, Local, Piece, Vector
 
 
 class Recorder(Protocol):
     """Evaluates a network at points and afterwards gives columns made of it with their Jacobians."""
 
     def evaluate(self, inputs: Tensor) -> Tensor: ...
-    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]: ...
+    def linearized(self, residual: Column) -> Piece: ...
     def clear(self) -> None: ...
 
 
@@ -37,30 +38,34 @@ class Tape:
     def evaluate(self, inputs: Inputs) -> Annotated[Tensor, "points outputs"]:
         return self.network(inputs, self.record)
 
-    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
+    def linearized(self, residual: Column) -> Local:
         """(∂r_i/∂c, r_i) for one residual column; its graph is kept for the next."""
-        used = [(f, order) for layer, f in self.record for order in f.values if layer.table.requires_grad]
-        gradients = torch.autograd.grad(
-            residual.sum(), [f.value(order) for f, order in used], retain_graph=True, allow_unused=True
-        )
+        return Local(self._edges(residual.sum()), residual.detach(), self._starts[1])
+
+    def gradient(self, loss: Tensor) -> Vector:
+        """Of a number that may depend on all points together; its graph is kept."""
+        total = loss.new_zeros(self._starts[1])
+        for part in self._edges(loss):
+            for own in map(part.input, range(part.functions.rows.shape[1])):
+                total[own.block.columns] += own.transposed_times(loss.new_ones(len(own.gradients))).flatten()
+        return total
+
+    @property
+    def _starts(self) -> tuple[dict[Layer, int], int]:
+        """Columns of the layers that are not frozen, and the number of all."""
         layers = [layer for layer in self.network.layers if layer.table.requires_grad]
-        ends = list(accumulate(layer.table.numel() for layer in layers))
-        result = residual.new_zeros(len(residual), ends[-1] + 1)  # the residual in its last column spares a copy later on
-        result[:, -1:] = residual.detach()
-        local: dict[int, Tensor] = {}
-        for (f, order), gradient in zip(used, gradients, strict=True):
+        ends = list(accumulate((layer.table.numel() for layer in layers), initial=0))
+        return dict(zip(layers, ends, strict=False)), ends[-1]
+
+    def _edges(self, total: Tensor) -> list[Edges]:
+        starts, _ = self._starts
+        used = [(f, order) for layer, f in self.record if layer in starts for order in f.values]
+        found = torch.autograd.grad(total, [f.value(order) for f, order in used], retain_graph=True, allow_unused=True)
+        gradients: dict[EdgeFunctions, dict[int, Tensor]] = {}
+        for (f, order), gradient in zip(used, found, strict=True):
             if gradient is not None:
-                terms, gradient = f.terms(order)[..., None], gradient[:, :, None]
-                local[id(f)] = local[id(f)].addcmul_(terms, gradient) if id(f) in local else terms * gradient
-        blocks = {
-            layer: result[:, end - layer.table.numel() : end].unflatten(1, layer.table.shape)
-            for layer, end in zip(layers, ends, strict=True)
-        }
-        for layer, f in self.record:
-            if id(f) in local:
-                rows = f.rows.flatten(1)[..., None].expand(-1, -1, layer.table.shape[1])
-                blocks[layer].scatter_add_(1, rows, local[id(f)].flatten(1, 2))
-        return result
+                gradients.setdefault(f, {})[order] = gradient
+        return [Edges(f, orders, starts[f.layer]) for f, orders in gradients.items()]
 
     def clear(self) -> None:
         """Free the graphs: edge functions and the tensors that they cache refer to each other."""
@@ -92,7 +97,7 @@ class Copies:
 
         return torch.func.vmap(one)(copies, inputs)
 
-    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
+    def linearized(self, residual: Column) -> Dense:
         total: Tensor | None = None
         for copies in self.copies:
             gradients = torch.autograd.grad(
@@ -101,7 +106,7 @@ class Copies:
             rows = torch.cat([g.reshape(len(g), -1) for g in gradients], 1)
             total = rows if total is None else total + rows
         assert total is not None
-        return torch.cat([total, residual.detach()], 1)
+        return Dense(torch.cat([total, residual.detach()], 1))
 
     def clear(self) -> None:
         self.copies.clear()
@@ -118,15 +123,16 @@ class Recorders:
         self.network = recorder(network)
         self.parameters = {name: recorder(own) for name, own in parameters.items()}
 
-    def linearized(self, residual: Column) -> Annotated[Tensor, "points coefficients+1"]:
-        rows = self.network.linearized(residual)
-        if not self.parameters:  # the common case is not copied
-            return rows
-        return torch.cat([rows[:, :-1], self.by_parameters(residual), rows[:, -1:]], 1)
+    def linearized(self, residual: Column) -> Piece:
+        piece = self.network.linearized(residual)
+        if not self.parameters:
+            return piece
+        rows = piece.dense()
+        return Dense(torch.cat([rows[:, :-1], self.by_parameters(residual), rows[:, -1:]], 1))
 
     def by_parameters(self, residual: Column) -> Annotated[Tensor, "points coefficients"]:
         """The columns of the parameters alone, which have to be there."""
-        return torch.cat([own.linearized(residual)[:, :-1] for own in self.parameters.values()], 1)
+        return torch.cat([own.linearized(residual).dense()[:, :-1] for own in self.parameters.values()], 1)
 
     def clear(self) -> None:
         for own in (self.network, *self.parameters.values()):

@@ -3,17 +3,21 @@
 `step()` returns ‖r‖ on the fresh points before the move: an honest figure, as those points were not trained on.
 """
 
-from collections.abc import Iterable
+import warnings
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from math import inf, sqrt
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
+from scipy.optimize import line_search
+from scipy.optimize._linesearch import LineSearchWarning
 from torch import Tensor
 
-from kanpde.residuals import Objective, Rows, Vector
+from kanpde.factorizations import BySize, Factorization
+from kanpde.pieces import Vector
+from kanpde.residuals import Objective
 
-Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
-Pieces = Iterable[Rows]
+Matrix = Annotated[Tensor, "coefficients coefficients"]
 
 LEAST = 1e-8  # damping for each unit of ‖r‖²
 
@@ -31,105 +35,6 @@ class Optimizer(Protocol):
     def begin(self, objective: Objective) -> Run: ...
 
 
-class System(Protocol):
-    """min ‖J s + r‖² + λ ‖D s‖², with D the norms of J's columns, factorized so that several λ are cheap."""
-
-    squares: float  # ‖r‖²
-
-    def solve(self, damping: float) -> Vector: ...
-
-    def reduction(self, move: Vector) -> float:
-        """‖r‖² − ‖r + J s‖², what the linear model promises."""
-        ...
-
-
-class Factorization(Protocol):
-    def factorize(self, pieces: Pieces, damping: float) -> System:
-        """From pieces of the rows (J, r), and the first λ that will be asked for."""
-        ...
-
-
-def _scales(squares: Vector) -> Vector:
-    """Column norms, bounded below: a coefficient that few points touch must not take a long step unseen.
-
-    Of bounds from 1e-8 to 1e-2, this one let every seed of KAN([2, 5, 1]) converge, where 1e-8 lost most.
-    """
-    norms = squares.sqrt()
-    return norms.clamp_min(1e-2 * norms.max().clamp_min(1e-300))
-
-
-@dataclass(frozen=True)
-class QR:
-    """The triangular factor of (J, r), piece by piece: memory P² and one piece, and all the digits of J are kept."""
-
-    def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as one triangle serves every damping
-        triangle: Triangle | None = None
-        for rows in pieces:
-            triangle = _triangle(rows if triangle is None else torch.cat([triangle, rows]))
-        assert triangle is not None
-        return _Triangular(triangle)
-
-
-class _Triangular:
-    def __init__(self, triangle: Triangle) -> None:
-        self.triangle, self.squares = triangle, triangle[:, -1].square().sum().item()
-        self.scale = _scales(triangle[:, :-1].square().sum(0))
-
-    def solve(self, damping: float) -> Vector:
-        """By QR of the triangle over √λ (D, 0), so that no digit of J is lost, however small λ is."""
-        size = len(self.scale)
-        below = self.triangle.new_zeros(size, size + 1)
-        below.diagonal().copy_(damping**0.5 * self.scale)
-        damped = _triangle(torch.cat([self.triangle, below]))
-        return -torch.linalg.solve_triangular(damped[:size, :size], damped[:size, size:], upper=True)[:, 0]
-
-    def reduction(self, move: Vector) -> float:
-        change = self.triangle[:, :-1] @ move
-        return -(2 * self.triangle[:, -1] @ change + change @ change).item()
-
-
-def _triangle(rows: Rows) -> Triangle:
-    return torch.linalg.qr(rows, mode="r")[1]
-
-
-@dataclass(frozen=True)
-class NormalEquations:
-    """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-11 mean nothing."""
-
-    def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping costs the same
-        matrix: Tensor | None = None
-        for rows in pieces:
-            matrix = rows.T @ rows if matrix is None else matrix.addmm_(rows.T, rows)
-        assert matrix is not None
-        return _Normal(matrix[:-1, :-1], matrix[:-1, -1], matrix[-1, -1].item())
-
-
-class _Normal:
-    def __init__(self, matrix: Annotated[Tensor, "coefficients coefficients"], gradient: Vector, squares: float) -> None:
-        self.matrix, self.gradient, self.squares = matrix, gradient, squares
-        self.scale = _scales(matrix.diagonal())
-        self.scaled = matrix / self.scale / self.scale[:, None]
-
-    def solve(self, damping: float) -> Vector:
-        damped = self.scaled.clone()
-        damped.diagonal().add_(max(damping, 1e-13 * len(damped)))  # the matrix's own rounding
-        factor, _ = torch.linalg.cholesky_ex(damped)
-        return -torch.cholesky_solve((self.gradient / self.scale)[:, None], factor)[:, 0] / self.scale
-
-    def reduction(self, move: Vector) -> float:
-        return -(2 * self.gradient @ move + move @ (self.matrix @ move)).item()
-
-
-@dataclass(frozen=True)
-class ByDamping:
-    """Normal equations while λ is above their rounding, QR below: the cheaper one wherever it loses no digits."""
-
-    switch: float = 1e-10
-
-    def factorize(self, pieces: Pieces, damping: float) -> System:
-        return (QR() if damping < self.switch else NormalEquations()).factorize(pieces, damping)
-
-
 @dataclass(frozen=True)
 class LevenbergMarquardt:
     """Damped Gauss–Newton steps on the exact Jacobian, with the damping λ found by trial.
@@ -140,7 +45,7 @@ class LevenbergMarquardt:
 
     damping: float = 1e-2
     ratio: float = 0.1
-    factorization: Factorization = field(default_factory=ByDamping)
+    factorization: Factorization = field(default_factory=BySize)
     pointwise: ClassVar[bool] = True
 
     def begin(self, objective: Objective) -> "_LevenbergMarquardtRun":
@@ -206,6 +111,110 @@ class Adam:
 
     def begin(self, objective: Objective) -> "_GradientRun":
         return _GradientRun(objective, torch.optim.Adam(objective.parameters, lr=self.rate), self.iterations)
+
+
+@dataclass(frozen=True)
+class SSBroyden:
+    """Self-scaled Broyden steps with a matrix for the inverse Hessian, `iterations` on each batch of points.
+
+    M. Al-Baali's family, SSBroyden2 of J. F. Urbán et al., J. Comput. Phys. 523 (2025), arXiv 2405.04230; strong Wolfe line
+    search by scipy. The matrix is kept when points are redrawn: it takes P² numbers.
+    """
+
+    iterations: int = 50
+    pointwise: ClassVar[bool] = False
+
+    def begin(self, objective: Objective) -> "_SSBroydenRun":
+        return _SSBroydenRun(self, objective)
+
+
+class _SSBroydenRun:
+    def __init__(self, settings: SSBroyden, objective: Objective) -> None:
+        self.settings, self.objective = settings, objective
+        self.inverse: Tensor | None = None  # of the Hessian
+
+    def step(self) -> float:
+        objective = self.objective
+        objective.batch = objective.fresh()
+        start = point = objective.coefficients
+        first, gradient = loss, _ = self._at(point)
+        for _ in range(self.settings.iterations):
+            direction = -gradient if self.inverse is None else -(self.inverse @ gradient)
+            if self.inverse is None or not gradient @ direction < 0:  # a first step must not leave what is near
+                self.inverse, direction = None, -gradient / max(gradient.norm().item(), 1.0)
+            length, found = self._search(point, direction, loss, gradient)
+            if length is None:
+                if self.inverse is None:
+                    break
+                self.inverse = None  # of no use any more
+                continue
+            move = length * direction
+            point = point + move
+            loss, slope = found
+            self.inverse = broyden(self.inverse, move, slope - gradient, -length * (move @ gradient).item())
+            gradient = slope
+        objective.coefficients = point if torch.isfinite(point).all() else start
+        return (2 * first) ** 0.5
+
+    def _at(self, point: Vector) -> tuple[float, Vector]:
+        self.objective.coefficients = point
+        return self.objective.loss_and_gradient()
+
+    def _search(
+        self, point: Vector, direction: Vector, loss: float, gradient: Vector
+    ) -> tuple[float | None, tuple[float, Vector]]:
+        """A length that meets the strong Wolfe conditions, with loss and gradient there; None if none was found."""
+        seen: dict[bytes, tuple[float, Vector]] = {}
+
+        def at(x: Any) -> tuple[float, Vector]:
+            key = x.tobytes()
+            if key not in seen:
+                seen[key] = self._at(torch.from_numpy(x))
+            return seen[key]
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=LineSearchWarning)
+            length = line_search(
+                lambda x: at(x)[0],
+                lambda x: at(x)[1].numpy(),
+                point.numpy(),
+                direction.numpy(),
+                gradient.numpy(),
+                loss,
+                c2=0.9,
+            )[0]
+        if length is None:
+            return None, (loss, gradient)
+        return length, at((point + length * direction).numpy())
+
+
+def broyden(inverse: Matrix | None, move: Vector, change: Vector, curvature: float) -> Matrix | None:
+    """The next approximation H of the inverse Hessian, with H y = s for a move s that changed the gradient by y.
+
+    `curvature` is sᵀH⁻¹s; without a matrix H is the identity, and is scaled.
+    """
+    size = len(move)
+    rho = 1 / (change @ move).item()
+    if not 0 < rho < inf:
+        return inverse
+    product = change if inverse is None else inverse @ change
+    energy = (change @ product).item()
+    h, b = rho * energy, rho * curvature
+    a = max(h * b - 1, 1e-16)
+    lowest = min(1.0, h * (1 - sqrt(a / (1 + a))))
+    theta = max((lowest - 1) / a, min(1 / lowest, (1 - b) / b))
+    sigma = 1 + theta * a
+    root = abs(sigma) ** (1 / (1 - size))
+    if inverse is None:
+        tau = h / sigma
+    elif theta <= 0:
+        tau = min(min(1, 1 / b) * root, sigma)
+    else:
+        tau = min(1, 1 / b) * min(root, 1 / theta)
+    along = rho * move - product / energy
+    following = torch.eye(size, dtype=move.dtype) if inverse is None else inverse.clone()
+    following.addr_(product, product, alpha=-1 / energy).addr_(along, along, alpha=(1 - theta) / sigma * energy)
+    return following.div_(tau).addr_(move, move, alpha=rho)
 
 
 class _GradientRun:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -60,6 +60,10 @@ class Session:
     seed: int
     show: Show
     checkpoint: str | Path | None
+
+    def rough(self, tol: float) -> "Session":
+        """The same for something on the way, which is not kept."""
+        return replace(self, tol=tol, checkpoint=None)
 
     def keep(self, field: Field, history: list[Stage], inference: Inference | None = None) -> None:
         """Save what there is so far, if there is a file for it."""

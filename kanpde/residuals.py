@@ -22,19 +22,16 @@ from kanpde.functions import Points, columns
 from kanpde.inverse import mean_sigma, misfit_factors
 from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, MLP, trainable
+from kanpde.pieces import Dense, Piece, Residual, Vector
 from kanpde.quadrature import Quadrature
 from kanpde.sampling import Graded, ResidualAdaptive, Sampler
 from kanpde.slabs import Slabs
-
-Vector = Annotated[Tensor, "coefficients"]
-Residual = Annotated[Tensor, "rows"]
-Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 
 Tapes = Recorder | Recorders | None  # the network's alone, those of parameters too, or nothing to record
 # weighted columns, and what makes rows of those of their points: their means over the nodes of an integral
 Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
-CHUNK_BYTES = 2**28  # of one piece of the Jacobian
+CHUNK_BYTES = 2**26  # of one piece of the Jacobian; what it takes to make one is several times as much
 BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 JUDGES = 4000  # coefficients of slabs that count for the number of points
 LEAST_ROWS = 256  # of a piece, whatever its memory
@@ -137,7 +134,9 @@ class Objective:
             weights = torch.where(beyond, BEYOND * weights, weights)
         points, kept = self.problem.domain.placed(unit)
         parts = {name: self._part_points(sampler, name) for name in self.soft}
-        return Batch(points[kept], weights[kept], parts)
+        points, weights = points[kept], weights[kept]
+        order = points[:, 0].argsort(stable=True)  # so that neighbours touch the same splines of the first axis
+        return Batch(points[order], weights[order], parts)
 
     def _part_points(self, sampler: Sampler, name: str) -> tuple[Points, Points]:
         """A condition's share of points; a predicate that drops most of them is met with more."""
@@ -255,21 +254,27 @@ class Objective:
         self.batch = self.validation()
         return self.residual().norm().item()
 
-    def linearized(self) -> Iterator[Rows]:
-        """(J, r) in pieces of bounded memory, r in the last column."""
+    def linearized(self) -> Iterator[Piece]:
+        """(J, r) in pieces of bounded memory."""
         tape = Recorders(self.field.network, self.field.parameters)
         rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
         for block, summary in self.blocks(tape, rows):
-            found = [summary(tape.linearized(r)) for r in block]
-            yield found[0] if len(found) == 1 else torch.cat(found)  # a single equation, the common case, is not copied
+            for r in block:
+                piece = tape.linearized(r)
+                yield piece if summary is _each else Dense(summary(piece.dense()))
             tape.clear()
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
-        """½‖r‖² and its gradient by plain autograd, for residuals of any kind."""
-        blocks = list(self.blocks(None, len(self.batch.interior)))
+        """½‖r‖² and its gradient, for residuals of any kind."""
+        tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
+        blocks = list(self.blocks(tape, len(self.batch.interior)))
         loss = 0.5 * torch.stack([summary(r).square().sum() for block, summary in blocks for r in block]).sum()
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
-        return loss.item(), torch.cat([g.flatten() for g in gradients])
+        own = [] if tape is None else [tape.gradient(loss)]
+        others = self.parameters if tape is None else self.parameters[len(trainable(self.field.network)) :]
+        own += torch.autograd.grad(loss, others, allow_unused=True, materialize_grads=True) if others else []
+        if tape is not None:
+            tape.clear()
+        return loss.item(), torch.cat([g.flatten() for g in own])
 
     def obstacle(self) -> str | None:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""

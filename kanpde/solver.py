@@ -1,9 +1,9 @@
 """`solve`: train, refine, repeat."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
@@ -12,14 +12,16 @@ import torch
 from torch import nn
 
 from kanpde.conditions import Periodic
+from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
+from kanpde.factorizations import LARGEST
 from kanpde.field import Field, outputs
 from kanpde.layers import Product
 from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
-from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run
+from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Direct, Progress, Session, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
@@ -40,7 +42,7 @@ def rounding(order: int) -> float:
 
 
 def solve(
-    problem: Problem,
+    problem: Problem | Family,
     model: nn.Module | None = None,
     *,
     refine: Refinement | Direct | None = None,
@@ -48,6 +50,7 @@ def solve(
     sampler: Sampler | None = None,
     weights: Mapping[str, float] | None = None,
     hard: bool = True,
+    continuation: Mapping[str, Sequence[float]] | None = None,
     tol: float | None = None,
     max_seconds: float | None = None,
     seed: int = 0,
@@ -66,10 +69,14 @@ def solve(
         default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
     refine: `Adaptive()` by default, or `Grids((4, 8, 16))`; `Marching()` and `TensorProduct()` train no network at all. By
         default they are tried, in this order, where a network is still far from solved after four grids, or ends above 1e-9.
-    optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `LBFGS()`, with a warning.
+    optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `SSBroyden()`, or, above 5000
+        coefficients, `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
     weights: factors on the rows of equations and weighted conditions, by name.
     hard: build conditions into the network where an ansatz exists, rather than weigh them.
+    continuation: values of physical parameters by name, the wanted ones last, of a function that makes the problem:
+        `solve(van_der_pol, continuation={"mu": [1, 3]})` trains a network for mu = 1 and follows it, by steps that are halved
+        where they lead too far, to mu = 3, which is solved to the end.
     tol: stop once ‖r‖ on fresh points, relative to the sizes of the operators and of the solution, is below it.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
@@ -80,46 +87,73 @@ def solve(
     budget = Budget(max_seconds)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
     own = [name for name, setting in given.items() if setting is not None]
-    optimizer = LevenbergMarquardt() if optimizer is None else optimizer
-    sampler = Graded() if sampler is None else sampler
-    _check_settings(problem, optimizer, refine, sampler, weights, tol, max_seconds, seed, checkpoint)
-    ways = _direct_ways(problem, refine, own)
+    way = [] if continuation is None else waypoints(problem, continuation)
+    direct = isinstance(refine, Direct) and not isinstance(refine, type)
+    if way and direct:
+        own.append("continuation")
+    wanted = _problem_of(problem, way)
+    training = Training(
+        Adaptive() if refine is None or direct else refine,  # pyright: ignore[reportArgumentType]
+        LevenbergMarquardt() if optimizer is None else optimizer,
+        Graded() if sampler is None else sampler,
+        hard,
+    )
+    _check_settings(wanted, training, weights, tol, max_seconds, seed, checkpoint)
+    ways = _direct_ways(wanted, refine, own)
     with shown(progress, budget) as show:
         session = Session(weights or {}, tol, budget, seed, show, checkpoint)
-        found = ways.pop().solution(problem, None, session) if isinstance(refine, Direct) else None
-        if found is not None:
+        if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
             return found
-        refine = Adaptive() if refine is None or isinstance(refine, Direct) else refine
-        solution = _throughout(problem, model, refine, optimizer, sampler, hard, PATIENCE if ways else None, session)
-        least = min(stage.residual for stage in solution.history)
-        for way in ways:
-            if solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
-                found = way.solution(problem, solution, session)
-                if found is not None and found.history[-1].residual < least:
-                    return found
-        if not solution.status.startswith(GIVEN_UP):
-            return solution
-        if budget.spent:
-            ended = budget.end or f"stopped: {budget.seconds:g} s are over"
-            return Solution(solution.field, solution.history, f"{ended} at residual {least:.1e}; raise max_seconds")
-        # no other way led further
-        more = _throughout(problem, solution.model, refine, optimizer, sampler, hard, None, session)
-        return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
+        if way and callable(problem):
+            model, passed = followed(problem, way, partial(_near, training, session), model)
+            solution = _solved(wanted, model, training, ways, session)
+            status = f"{solution.status} (by way of {told(passed)})"
+            return Solution(solution.field, solution.history, status, solution.inference)
+        return _solved(wanted, model, training, ways, session)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained."""
+
+    refine: Refinement
+    optimizer: Optimizer
+    sampler: Sampler
+    hard: bool
+
+
+def _near(training: Training, session: Session, problem: Problem, model: nn.Module | None) -> Solution | None:
+    """A network on its way; None when time is over."""
+    return None if session.budget.spent else _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+
+
+def _solved(
+    problem: Problem, model: nn.Module | None, training: Training, ways: Sequence[Direct], session: Session
+) -> Solution:
+    """By a network; where that does not lead to the end, by other ways; where they lead nowhere, by the network after all."""
+    solution = _throughout(problem, model, training, PATIENCE if ways else None, session)
+    budget, least = session.budget, min(stage.residual for stage in solution.history)
+    for way in ways:
+        if solution.status.startswith("stopped") and least > CLOSE and not budget.spent:
+            found = way.solution(problem, solution, session)
+            if found is not None and found.history[-1].residual < least:
+                return found
+    if not solution.status.startswith(GIVEN_UP):
+        return solution
+    if budget.spent:
+        ended = budget.end or f"stopped: {budget.seconds:g} s are over"
+        return Solution(solution.field, solution.history, f"{ended} at residual {least:.1e}; raise max_seconds")
+    more = _throughout(problem, solution.model, training, None, session)
+    return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
 
 
 def _throughout(
-    problem: Problem,
-    model: nn.Module | None,
-    refine: Refinement,
-    optimizer: Optimizer,
-    sampler: Sampler,
-    hard: bool,
-    patience: int | None,
-    session: Session,
+    problem: Problem, model: nn.Module | None, training: Training, patience: int | None, session: Session
 ) -> Solution:
     """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
-    network = default_network(problem, hard, session.seed) if model is None else _checked(model, problem)
-    field = Field(problem, network, hard)
+    optimizer = training.optimizer
+    network = default_network(problem, training.hard, session.seed) if model is None else _checked(model, problem)
+    field = Field(problem, network, training.hard)
     weights, budget, tol = checked_weights(session.weights, field), session.budget, session.tol
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
@@ -128,7 +162,7 @@ def _throughout(
     fitted, inference, status = field, None, None
     while status is None:
         try:
-            objective = Objective(field, sampler, weights, point_count(field), session.seed + len(history))
+            objective = Objective(field, training.sampler, weights, point_count(field), session.seed + len(history))
             if not history and model is None:
                 approach(objective)
             optimizer = _suited(optimizer, objective)
@@ -150,7 +184,7 @@ def _throughout(
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
         session.keep(fitted, history, inference)
-        finer = None if budget.spent else refine.refined(trained)
+        finer = None if budget.spent else training.refine.refined(trained)
         status = _verdict(problem, history, best, inference, finer, tol, budget)
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
@@ -352,11 +386,17 @@ def _verdict(
     return None
 
 
+def _problem_of(given: object, way: Sequence[Values]) -> Problem:
+    """The problem at the end of the way, or the given one without a way."""
+    found = given(**way[-1]) if callable(given) and way else given
+    if not isinstance(found, Problem):
+        raise TypeError(f"solve takes a Problem, not {found!r}; call the factory: solve(poisson())")
+    return found
+
+
 def _check_settings(
     problem: Problem,
-    optimizer: Optimizer,
-    refine: Refinement | Direct | None,
-    sampler: Sampler,
+    training: Training,
     weights: Mapping[str, float] | None,
     tol: float | None,
     max_seconds: float | None,
@@ -364,12 +404,10 @@ def _check_settings(
     checkpoint: str | Path | None,
 ) -> None:
     """Settings that cannot work fail here."""
-    if not isinstance(problem, Problem):
-        raise TypeError(f"solve takes a Problem, not {problem!r}; call the factory: solve(poisson())")
     for name, given, kind, examples in (
-        ("optimizer", optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
-        ("refine", refine, Refinement | Direct | None, "Adaptive(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
-        ("sampler", sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
+        ("optimizer", training.optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
+        ("refine", training.refine, Refinement, "Adaptive(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
+        ("sampler", training.sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
     ):
         if isinstance(given, type) or not isinstance(given, kind):
             raise TypeError(f"{name}={given!r}; give an object such as {examples}")
@@ -422,9 +460,10 @@ def _checked(model: nn.Module, problem: Problem) -> nn.Module:
 
 
 def _suited(optimizer: Optimizer, objective: Objective) -> Optimizer:
-    """The optimizer, or L-BFGS where there is no exact Jacobian by one pass."""
+    """The optimizer, or a quasi-Newton method where there is no exact Jacobian by one pass."""
     obstacle = objective.obstacle() if optimizer.pointwise else None
     if obstacle is None:
         return optimizer
-    warnings.warn(f"{obstacle}, so {type(optimizer).__name__} has no exact Jacobian; using LBFGS() instead", stacklevel=3)
-    return LBFGS()
+    other = SSBroyden() if objective.size <= LARGEST else LBFGS()
+    warnings.warn(f"{obstacle}, so {type(optimizer).__name__} has no exact Jacobian; using {other} instead", stacklevel=3)
+    return other

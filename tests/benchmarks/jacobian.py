@@ -15,8 +15,8 @@ from statistics import median
 import torch
 
 from kanpde import KAN, QR, Graded, LevenbergMarquardt, NormalEquations, Product
+from kanpde.factorizations import Factorization
 from kanpde.field import Field
-from kanpde.optimizers import Factorization
 from kanpde.residuals import Objective
 from problems.poisson import poisson
 
@@ -36,7 +36,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, network in NETWORKS.items():
         objective = Objective(Field(poisson(), network), Graded(), {}, POINTS, seed=0)
-        jacobian = torch.cat(list(objective.linearized()))[:, :-1].contiguous()
+        jacobian = torch.cat([piece.dense() for piece in objective.linearized()])[:, :-1].contiguous()
         work = {
             "gram": lambda j=jacobian: j.T @ j,
             "r": objective.residual,

@@ -1,0 +1,344 @@
+"""Pieces of the Jacobian: rows of some points, and what optimizers make of them: dense rows, JᵀJ, products with vectors.
+
+A point touches degree + 1 splines of each edge, whatever their number, and on points of the same span of an input the same
+ones are alive. So JᵀJ takes one small product for each span in place of one that is mostly of zeros, and J itself is never
+needed: with T⁽ᵏ⁾ the alive splines' derivatives, its rows are Σ_k T⁽ᵏ⁾ ⊗ ∂r/∂S_k, and S_k the edges' derivatives.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Protocol
+
+import torch
+from torch import Tensor
+
+from kanpde.layers import EdgeFunctions
+
+Vector = Annotated[Tensor, "coefficients"]
+Residual = Annotated[Tensor, "rows"]
+Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
+Gram = Annotated[Tensor, "coefficients+1 coefficients+1"]  # (J, r)ᵀ(J, r) on and above the diagonal
+
+TILES = 4  # of the columns of a product with itself, of which those below the diagonal are left out
+# what the product of a span, and gathering a number, cost: as many multiplications
+SPAN_COST, GATHER_COST = 1e6, 100
+
+
+@dataclass(frozen=True)
+class Block:
+    """Coefficients of the edges of one input: `size` rows of a table, the activation's last, one column for each edge."""
+
+    start: int
+    size: int
+    edges: int
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.start, self.start + self.size * self.edges)
+
+
+class Operator(Protocol):
+    """Some rows of J, as a linear map in little memory."""
+
+    @property
+    def count(self) -> int: ...
+    def blocks(self) -> set[Block]:
+        """Of the edges that these rows depend on, where that is known."""
+        ...
+
+    def times(self, move: Vector) -> Residual: ...
+    def transposed_times(self, weights: Residual) -> Vector: ...
+    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
+        """JᵀJ of each edge alone; rows that evaluate an edge twice count as two."""
+        ...
+
+
+class Piece(Protocol):
+    """Some rows of J and r."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def residual(self) -> Residual: ...
+    def dense(self) -> Rows: ...
+    def add_to(self, gram: Gram) -> None: ...
+    def operator(self) -> Operator: ...
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Rows of which nothing is known."""
+
+    rows: Rows
+
+    @property
+    def size(self) -> int:
+        return self.rows.shape[1] - 1
+
+    @property
+    def residual(self) -> Residual:
+        return self.rows[:, -1]
+
+    def dense(self) -> Rows:
+        return self.rows
+
+    def operator(self) -> Operator:
+        return self
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    def blocks(self) -> set[Block]:
+        return set()
+
+    def add_to(self, gram: Gram) -> None:
+        _add_square(gram, self.rows)
+
+    def times(self, move: Vector) -> Residual:
+        return self.rows[:, :-1] @ move
+
+    def transposed_times(self, weights: Residual) -> Vector:
+        return self.rows[:, :-1].T @ weights
+
+    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
+        own = self.rows[:, block.columns].unflatten(1, (block.size, block.edges)).permute(2, 0, 1)
+        return own.mT @ own
+
+
+def _add_square(gram: Annotated[Tensor, "columns columns"], rows: Annotated[Tensor, "rows columns"]) -> None:
+    count = rows.shape[1]
+    bounds = [count * k // TILES for k in range(TILES + 1)] if count >= 64 * TILES else [0, count]
+    for low, high in pairwise(bounds):
+        gram[low:high, low:].addmm_(rows[:, low:high].T, rows[:, low:])
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Rows of one evaluation of a layer, whose coefficients begin at column `start`: ∂r/∂S_k for the orders k it took."""
+
+    functions: EdgeFunctions
+    gradients: Mapping[int, Annotated[Tensor, "points inputs edges"]]
+    start: int
+
+    def alive(self) -> Annotated[Tensor, "points inputs local edges"]:
+        """∂r/∂c = Σ_k T⁽ᵏ⁾ ∂r/∂S_k, of the coefficients that a point touches."""
+        found: Tensor | None = None
+        for order, gradient in self.gradients.items():
+            terms, gradient = self.functions.terms(order)[..., None], gradient[:, :, None]
+            found = terms * gradient if found is None else found.addcmul_(terms, gradient)
+        assert found is not None
+        return found
+
+    def scatter(self, alive: Tensor, rows: Rows) -> None:
+        """Add what is alive to the columns of the layer."""
+        table = self.functions.layer.table
+        own = rows[:, self.start : self.start + table.numel()].unflatten(1, table.shape)
+        at = self.functions.rows.flatten(1)[..., None].expand(-1, -1, table.shape[1])
+        own.scatter_add_(1, at, alive.flatten(1, 2))
+
+    def pays(self, number: int, columns: int) -> bool:
+        """Whether JᵀJ by a product for each span of an input is cheaper than by one of all splines, with so many columns."""
+        points, _, local = self.functions.rows.shape
+        layer = self.functions.layer
+        count = int(layer.counts[number])
+        saved = points * columns * ((count - local) * layer.table.shape[1] - GATHER_COST)
+        return saved > SPAN_COST * count
+
+    def input(self, number: int) -> "Input":
+        layer, functions = self.functions.layer, self.functions
+        count, row, edges = int(layer.counts[number]), int(layer.first_row[number]), layer.table.shape[1]
+        first = functions.rows[:, number, 0] - row
+        terms = torch.stack([functions.terms(order)[:, number] for order in self.gradients], 1)
+        gradients = torch.stack([gradient[:, number] for gradient in self.gradients.values()], 1)
+        order = None if (first.diff() >= 0).all() else first.argsort()
+        if order is not None:
+            terms, gradients = terms[order], gradients[order]
+        ends = torch.bincount(first, minlength=count).cumsum(0).tolist()
+        block = Block(self.start + row * edges, count + int(not layer.periodic[number]), edges)
+        return Input(block, count, terms, gradients, order, ends)
+
+
+@dataclass(frozen=True)
+class Input:
+    """Rows of one evaluation of the edges of one input, in the order of its spans.
+
+    `count` splines, of which those that are alive follow each other, around the ring of a periodic input; `terms` has the
+    activation last; `order` are the points in the order of their rows in the piece, None if it is the same; `ends[k]` is how
+    many points' first spline is number k or less.
+    """
+
+    block: Block
+    count: int
+    terms: Annotated[Tensor, "points orders local"]
+    gradients: Annotated[Tensor, "points orders edges"]
+    order: Annotated[Tensor, "points"] | None
+    ends: Sequence[int]
+
+    @property
+    def is_periodic(self) -> bool:
+        return self.block.size == self.count
+
+    @property
+    def splines(self) -> slice:
+        """Columns, but for those of activations."""
+        return slice(self.block.start, self.block.start + self.count * self.block.edges)
+
+    def sorted(self, rows: Tensor) -> Tensor:
+        """Rows of the piece, in the order of this input."""
+        return rows if self.order is None else rows.index_select(0, self.order)
+
+    def spans(self) -> Iterator[tuple[int, slice]]:
+        """First alive spline and points of each span that has any."""
+        for first, (low, high) in enumerate(pairwise([0, *self.ends])):
+            if low < high:
+                yield first, slice(low, high)
+
+    def places(self, first: int) -> Iterator[tuple[slice, slice]]:
+        """Alive splines from the given one on, among themselves and among all; in two parts across the seam."""
+        alive = self.terms.shape[2] - 1
+        before = min(alive, self.count - first)
+        yield slice(0, before), slice(first, first + before)
+        if before < alive:
+            yield slice(before, alive), slice(0, alive - before)
+
+    def add_to(
+        self,
+        gram: Gram,
+        alive: Annotated[Tensor, "points local edges"],
+        others: Sequence[tuple[slice, Annotated[Tensor, "points columns"]]],
+    ) -> None:
+        """Products of the splines with themselves and with other rows of the piece, each with its columns."""
+        edges, start = self.block.edges, self.block.start
+        alive, others = self.sorted(alive), [(columns, self.sorted(rows)) for columns, rows in others]
+        for first, points in self.spans():
+            own = [
+                (alive[points, some].flatten(1), slice(start + edges * at.start, start + edges * at.stop))
+                for some, at in self.places(first)
+            ]
+            for left, at in own:
+                for right, there in own:
+                    gram[at, there].addmm_(left.T, right)
+                for there, rows in others:
+                    if at.start < there.start:
+                        gram[at, there].addmm_(left.T, rows[points])
+                    else:
+                        gram[there, at].addmm_(rows[points].T, left)
+
+    def times(self, move: Vector) -> Residual:
+        table = move[self.block.columns].view(self.block.size, self.block.edges)
+        found = table.new_empty(len(self.terms))
+        for first, points in self.spans():  # what belongs to one span stays in the caches
+            terms, gradients = self.terms[points].flatten(0, 1), self.gradients[points].flatten(0, 1)
+            edges = torch.zeros_like(gradients) if self.is_periodic else terms[:, -1:] * table[-1]
+            for some, at in self.places(first):
+                edges.addmm_(terms[:, some], table[at])
+            torch.sum(edges.mul_(gradients).view(points.stop - points.start, -1), 1, out=found[points])
+        return found if self.order is None else torch.empty_like(found).index_copy_(0, self.order, found)
+
+    def transposed_times(self, weights: Residual) -> Annotated[Tensor, "size edges"]:
+        weights = self.sorted(weights)
+        found = weights.new_zeros(self.block.size, self.block.edges)
+        for first, points in self.spans():
+            terms = self.terms[points].flatten(0, 1)
+            weighted = (self.gradients[points] * weights[points, None, None]).flatten(0, 1)
+            for some, at in self.places(first):
+                found[at].addmm_(terms[:, some].T, weighted)
+            if not self.is_periodic:
+                found[-1].addmv_(weighted.T, terms[:, -1])
+        return found
+
+    def gram(self) -> Annotated[Tensor, "edges size size"]:
+        found = self.terms.new_zeros(self.block.edges, self.block.size, self.block.size)
+        activation = [] if self.is_periodic else [(slice(-1, None), slice(-1, None))]
+        for first, points in self.spans():
+            alive = torch.einsum("pkl,pke->epl", self.terms[points], self.gradients[points])
+            product = alive.mT @ alive
+            places = [*self.places(first), *activation]
+            for some, at in places:
+                for more, there in places:
+                    found[:, at, there] += product[:, some, more]
+        return found
+
+
+@dataclass(frozen=True)
+class Local:
+    """Rows of a KAN: what each layer's evaluations add up to."""
+
+    parts: Sequence[Edges]
+    column: Annotated[Tensor, "rows 1"]
+    size: int
+
+    @property
+    def residual(self) -> Residual:
+        return self.column[:, 0]
+
+    def dense(self) -> Rows:
+        return self._dense([part.alive() for part in self.parts])
+
+    def _dense(self, alive: Sequence[Tensor]) -> Rows:
+        rows = self.column.new_zeros(len(self.column), self.size + 1)
+        rows[:, -1:] = self.column
+        for part, own in zip(self.parts, alive, strict=True):
+            part.scatter(own, rows)
+        return rows
+
+    def operator(self) -> Operator:
+        inputs = [part.input(number) for part in self.parts for number in range(part.functions.rows.shape[1])]
+        return Inputs(inputs, len(self.column), self.size)
+
+    def add_to(self, gram: Gram) -> None:
+        alive = [part.alive() for part in self.parts]
+        rows, chosen = self._dense(alive), [*self._chosen(alive)]
+        bounds = [0, *(end for own, _ in chosen for end in (own.splines.start, own.splines.stop)), self.size + 1]
+        left = [slice(low, high) for low, high in zip(bounds[::2], bounds[1::2], strict=True) if low < high]
+        for own, values in chosen:
+            # what is before it is done, but for columns of no chosen input
+            before = [columns for columns in left if columns.stop <= own.splines.start]
+            others = [*before, slice(own.splines.stop, self.size + 1)]
+            own.add_to(gram, values, [(columns, rows[:, columns]) for columns in others])
+        for number, columns in enumerate(left):
+            _add_square(gram[columns, columns], rows[:, columns])
+            for other in left[number + 1 :]:
+                gram[columns, other].addmm_(rows[:, columns].T, rows[:, other])
+
+    def _chosen(self, alive: Sequence[Tensor]) -> Iterator[tuple["Input", Annotated[Tensor, "points local edges"]]]:
+        """Inputs for which it pays, of layers that rows evaluate once: else they have two sets of alive splines."""
+        starts = [part.start for part in self.parts]
+        for part, values in zip(self.parts, alive, strict=True):
+            if starts.count(part.start) == 1:
+                for number in range(values.shape[1]):
+                    if part.pays(number, self.size):
+                        yield part.input(number), values[:, number]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows of a KAN by the inputs of its layers."""
+
+    inputs: Sequence[Input]
+    count: int  # of rows
+    size: int
+
+    def blocks(self) -> set[Block]:
+        return {own.block for own in self.inputs}
+
+    def times(self, move: Vector) -> Residual:
+        found = move.new_zeros(self.count)
+        for own in self.inputs:
+            found += own.times(move)
+        return found
+
+    def transposed_times(self, weights: Residual) -> Vector:
+        found = weights.new_zeros(self.size)
+        for own in self.inputs:
+            found[own.block.columns] += own.transposed_times(weights).flatten()
+        return found
+
+    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
+        found = torch.zeros(block.edges, block.size, block.size, dtype=torch.float64)
+        for own in self.inputs:
+            if own.block == block:
+                found += own.gram()
+        return found

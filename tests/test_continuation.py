@@ -1,0 +1,97 @@
+"""Continuation: a problem that a direct start does not solve, from one that it does."""
+
+from math import cosh, sqrt
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+
+from kanpde import Box, Dirichlet, Disk, Problem, TensorProduct, diff, laplacian, solve
+from kanpde.continuation import waypoints
+
+
+def front(width: float = 0.5) -> Problem:
+    """ε²Δu = 2 (u³ − u)|∇s|²: a front tanh(s/ε) across a disk, s = x + y/2."""
+    disk = Disk(x=0, y=0, radius=1)
+
+    def exact(x, y):
+        return torch.tanh((x + y / 2) / width)
+
+    def residual(u, x, y):
+        return width**2 * laplacian(u, x, y) + 2.5 * (u - u**3)
+
+    return Problem(disk, residual, {"wall": Dirichlet(exact, on=disk.boundary())}, exact)
+
+
+def test_a_front_is_followed_to_where_a_direct_start_fails():
+    direct = solve(front(0.15), max_seconds=10)
+    assert direct.errors.relative_l2 > 1e-2
+    solution = solve(front, continuation={"width": [0.5, 0.15]})
+    assert solution.errors.relative_l2 < 1e-12
+    assert "by way of width = 0.5 … 0.15" in solution.status
+    assert solution.problem.exact is not None
+
+
+def bratu(strength: float = 1.0) -> Problem:
+    """u'' + λ eᵘ = 0 with walls at zero, which has no solution above λ = 3.513830719."""
+    line = Box(x=(0, 1))
+    return Problem(
+        line,
+        lambda u, x: diff(u, x, x) + strength * torch.exp(u),
+        {"ends": Dirichlet(0.0, on=line.boundary())},
+    )
+
+
+def test_steps_that_lead_too_far_are_halved_and_end_at_a_fold():
+    solution = solve(bratu, continuation={"strength": [1, 6]}, max_seconds=8)
+    assert solution.status.startswith("stopped")
+    passed = [float(value) for value in solution.status.split("strength = ")[1].rstrip(")").split(" … ")]
+    assert passed == sorted(passed)
+    assert 3.49 < passed[-1] <= 3.514  # as it is printed
+
+
+def test_a_solution_near_the_fold():
+    """By its formula: u = −2 log(cosh((x − ½) θ/2) / cosh(θ/4)), θ = √(2λ) cosh(θ/4)."""
+    solution = solve(bratu, continuation={"strength": [1, 3.5]}, tol=1e-11)
+    theta = brentq(lambda t: t - sqrt(7.0) * cosh(t / 4), 1.0, 4.7987)
+    x = np.linspace(0, 1, 51)
+    exact = -2 * np.log(np.cosh((x - 0.5) * theta / 2) / cosh(theta / 4))
+    assert np.abs(solution(x=x) - exact).max() < 1e-9
+
+
+def test_time_ends_it():
+    solution = solve(front, continuation={"width": [0.5, 0.15]}, max_seconds=0.2)
+    assert solution.status.startswith("stopped")
+
+
+WRONG = [
+    (front(), {"width": [1.0]}, TypeError, "family of problems"),
+    (front, ["width"], TypeError, "dict of values by name"),
+    (front, {"width": 0.1}, ValueError, "list of numbers"),
+    (front, {"width": []}, ValueError, "list of numbers"),
+    (front, {"width": [0.1, float("nan")]}, ValueError, "list of numbers"),
+    (front, {"height": [0.1]}, ValueError, "does not take"),
+]
+
+
+@pytest.mark.parametrize(("family", "continuation", "kind", "message"), WRONG)
+def test_wrong_ways(family, continuation, kind, message):
+    with pytest.raises(kind, match=message):
+        solve(family, continuation=continuation)
+
+
+def test_parameters_go_together():
+    assert waypoints(lambda a, b: a * b, {"a": [1, 2], "b": [3, 4]}) == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    with pytest.raises(ValueError, match="equally many"):
+        waypoints(lambda a, b: a * b, {"a": [1, 2], "b": [3]})
+
+
+def test_ways_without_a_network_are_not_followed():
+    with pytest.raises(ValueError, match="continuation= is a setting of trained networks"):
+        solve(front, continuation={"width": [0.5]}, refine=TensorProduct())
+
+
+def test_a_family_alone_is_not_a_problem():
+    with pytest.raises(TypeError, match="call the factory"):
+        solve(front)
