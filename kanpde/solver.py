@@ -16,7 +16,7 @@ from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
-from kanpde.factorizations import LARGEST
+from kanpde.factorizations import LARGEST, BySize
 from kanpde.field import Field, outputs
 from kanpde.layers import Product
 from kanpde.marching import Marching
@@ -189,7 +189,7 @@ def _throughout(
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
-    return Solution(field, tuple(history), status, inference)
+    return Solution(field, tuple(history), f"{status}{_means(optimizer, objective.size)}", inference)
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
@@ -342,6 +342,13 @@ def _inferred(objective: Objective, budget: Budget) -> Inference | None:
 def _warm(optimizer: Optimizer) -> Optimizer:
     """After a refinement the network is near a solution: start with little damping."""
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
+
+
+def _means(optimizer: Optimizer, size: int) -> str:
+    """How it was trained, where that is not the usual way."""
+    if not isinstance(optimizer, LevenbergMarquardt):
+        return f" (trained by {optimizer})"
+    return " (trained without matrices, by LSMR)" if optimizer.factorization == BySize() and size > LARGEST else ""
 
 
 def _verdict(
