@@ -96,12 +96,18 @@ class NormalEquations:
     """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-11 mean nothing."""
 
     def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping costs the same
-        gram: Gram | None = None
-        for piece in pieces:
-            gram = torch.zeros(piece.size + 1, piece.size + 1, dtype=torch.float64) if gram is None else gram
-            piece.add_to(gram)
-        assert gram is not None
+        gram = gram_of(pieces)
         return _Normal(gram[:-1, :-1], gram[:-1, -1], gram[-1, -1].item())
+
+
+def gram_of(pieces: Pieces) -> Gram:
+    """(J, r)ᵀ(J, r) of all pieces, on and above the diagonal."""
+    gram: Gram | None = None
+    for piece in pieces:
+        gram = torch.zeros(piece.size + 1, piece.size + 1, dtype=torch.float64) if gram is None else gram
+        piece.add_to(gram)
+    assert gram is not None
+    return gram
 
 
 class _Normal:

@@ -32,7 +32,7 @@ from kanpde.solution import Solution, Stage, measured_stage
 from kanpde.tensor_product import TensorProduct
 
 # splines that are not trained are tried where a network is FAR from solved after so many stages, or does not end CLOSE
-PATIENCE, FAR, CLOSE = 4, 1e-3, 1e-9
+PATIENCE, FAR, CLOSE, LEAP = 4, 1e-3, 1e-9, 0.4
 GIVEN_UP = "stopped: still"
 
 
@@ -186,7 +186,9 @@ def _throughout(
         session.keep(fitted, history, inference)
         finer = None if budget.spent else training.refine.refined(trained)
         status = _verdict(problem, history, best, inference, finer, tol, budget)
-        if status is None and patience is not None and len(history) >= patience and best.residual > FAR:
+        # not while a finer grid brings it nearer by leaps, as the one after a rank that was taken back
+        leaps = history[-1].residual < LEAP * min((s.residual for s in history[:-1]), default=inf)
+        if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
     return Solution(field, tuple(history), f"{status}{_means(optimizer, objective.size)}", inference)
