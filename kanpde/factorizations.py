@@ -12,7 +12,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
 
-from kanpde.pieces import Block, Gram, Operator, Piece, Rows, Vector
+from kanpde.pieces import Block, Gram, Local, Operator, Piece, Rows, Vector
 
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Piece]
@@ -35,7 +35,7 @@ class System(Protocol):
 
 class Factorization(Protocol):
     def factorize(self, pieces: Pieces, damping: float) -> System:
-        """From pieces of the rows (J, r), and the first λ that will be asked for."""
+        """From pieces of the rows (J, r), and about the smallest λ that has to mean something."""
         ...
 
 
@@ -62,11 +62,14 @@ def triangle_of(pieces: Pieces) -> Triangle:
     34 (2012)), as each factorization takes the last triangle once more.
     """
     waiting: list[Rows] = []
+    is_triangle = False  # what waits
     for piece in pieces:
         waiting.append(piece.dense())
-        if sum(map(len, waiting)) >= 2 * waiting[0].shape[1]:
+        is_triangle = sum(map(len, waiting)) >= 2 * waiting[0].shape[1]
+        if is_triangle:
             waiting = [_triangle(torch.cat(waiting) if len(waiting) > 1 else waiting[0])]
-    return _triangle(torch.cat(waiting)) if len(waiting) > 1 else _triangle(waiting[0])
+    rows = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
+    return rows if is_triangle else _triangle(rows)
 
 
 class _Triangular:
@@ -131,12 +134,9 @@ class _Normal:
 
 @dataclass(frozen=True)
 class ByDamping:
-    """Normal equations down to dampings that go with ‖r‖ of about 1e-6, QR below, for the last digits.
+    """Normal equations while λ is above their rounding, QR below: the cheaper one wherever it loses no digits."""
 
-    Dampings below 1e-11 are lost in the rounding of JᵀJ, but far from a solution the next step repairs what that costs.
-    """
-
-    switch: float = 1e-20
+    switch: float = 1e-10
 
     def factorize(self, pieces: Pieces, damping: float) -> System:
         return (QR() if damping < self.switch else NormalEquations()).factorize(pieces, damping)
@@ -144,14 +144,17 @@ class ByDamping:
 
 @dataclass(frozen=True)
 class BySize:
-    """Matrices up to so many coefficients, `ByDamping`, and none above that, `LSMR`."""
+    """Matrices up to so many coefficients, `ByDamping`, and none above that for KANs, `LSMR`.
+
+    Of other modules, and of problems with parameters, J itself would have to be stored, which is larger than JᵀJ.
+    """
 
     largest: int = LARGEST
 
     def factorize(self, pieces: Pieces, damping: float) -> System:
         pieces = iter(pieces)
         first = next(pieces)
-        chosen = ByDamping() if first.size <= self.largest else LSMR()
+        chosen = LSMR() if isinstance(first, Local) and first.size > self.largest else ByDamping()
         return chosen.factorize(chain([first], pieces), damping)
 
 
@@ -179,7 +182,7 @@ class _Iterative:
         self.parts, self.residual, self.size, self.iterations = parts, residual, size, iterations
         self.squares = residual.square().sum().item()
         self.blocks = [*_all_columns({block for part in parts for block in part.blocks()}, size)]
-        self.grams = [torch.stack([part.gram(block) for part in parts]).sum(0) for block in self.blocks]
+        self.grams = [_total(part.gram(block) for part in parts) for block in self.blocks]
         norms = torch.cat([gram.diagonal(dim1=1, dim2=2).T.flatten() for gram in self.grams])
         self.scale = _scales(norms)
 
@@ -202,7 +205,7 @@ class _Iterative:
 
     def transposed_times(self, rows: Tensor) -> Vector:
         pieces = rows.split([part.count for part in self.parts])
-        return torch.stack([part.transposed_times(own) for part, own in zip(self.parts, pieces, strict=True)]).sum(0)
+        return _total(part.transposed_times(own) for part, own in zip(self.parts, pieces, strict=True))
 
     def by_blocks(self, roots: list[Tensor], vector: Vector, transposed: bool) -> Vector:
         found = torch.empty_like(vector)
@@ -210,6 +213,15 @@ class _Iterative:
             own = vector[block.columns].view(block.size, block.edges).T[..., None]
             found[block.columns] = ((root.mT if transposed else root) @ own)[..., 0].T.flatten()
         return found
+
+
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum, in the first one's memory."""
+    terms = iter(terms)
+    total = next(terms)
+    for term in terms:
+        total += term
+    return total
 
 
 class _Damped(LinearOperator):

@@ -5,7 +5,7 @@
 
 import warnings
 from dataclasses import dataclass, field
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -19,6 +19,7 @@ from kanpde.residuals import Objective
 
 Matrix = Annotated[Tensor, "coefficients coefficients"]
 
+COARSE = 1e-10  # damping that normal equations know
 LEAST = 1e-8  # damping for each unit of ‖r‖²
 
 
@@ -56,14 +57,20 @@ class _LevenbergMarquardtRun:
     def __init__(self, settings: LevenbergMarquardt, objective: Objective) -> None:
         self.settings, self.objective = settings, objective
         self.damping = settings.damping
+        self.last, self.slow = inf, False  # ‖r‖ before the last step, and whether the one before it gained little
 
     def step(self) -> float:
         objective = self.objective
         objective.batch = objective.fresh()
         start = objective.coefficients
         damping = self.damping / 10
-        system = self.settings.factorization.factorize(objective.linearized(), damping)
+        # while steps leap, the next one repairs what rounding costs this one
+        told = damping if self.slow else max(damping, COARSE)
+        system = self.settings.factorization.factorize(objective.linearized(), told)
         before = system.squares
+        self.slow, self.last = not before**0.5 < 0.5 * self.last, before**0.5
+        if not isfinite(before):  # whatever the step: other points are tried next
+            return before
         for trial in range(12):
             move = system.solve(damping)
             objective.coefficients = start + move
@@ -121,7 +128,7 @@ class SSBroyden:
     search by scipy. The matrix is kept when points are redrawn: it takes P² numbers.
     """
 
-    iterations: int = 50
+    iterations: int = 20
     pointwise: ClassVar[bool] = False
 
     def begin(self, objective: Objective) -> "_SSBroydenRun":
@@ -143,7 +150,7 @@ class _SSBroydenRun:
             if self.inverse is None or not gradient @ direction < 0:  # a first step must not leave what is near
                 self.inverse, direction = None, -gradient / max(gradient.norm().item(), 1.0)
             length, found = self._search(point, direction, loss, gradient)
-            if length is None:
+            if length is None or not found[0] < loss:
                 if self.inverse is None:
                     break
                 self.inverse = None  # of no use any more
@@ -157,13 +164,15 @@ class _SSBroydenRun:
         return (2 * first) ** 0.5
 
     def _at(self, point: Vector) -> tuple[float, Vector]:
+        """Infinite where it is not a number, so that line searches turn back."""
         self.objective.coefficients = point
-        return self.objective.loss_and_gradient()
+        loss, gradient = self.objective.loss_and_gradient()
+        return (loss, gradient) if torch.isfinite(gradient).all() and isfinite(loss) else (inf, torch.zeros_like(gradient))
 
     def _search(
         self, point: Vector, direction: Vector, loss: float, gradient: Vector
     ) -> tuple[float | None, tuple[float, Vector]]:
-        """A length that meets the strong Wolfe conditions, with loss and gradient there; None if none was found."""
+        """A length that meets the strong Wolfe conditions, or is the search's last, with loss and gradient there; or None."""
         seen: dict[bytes, tuple[float, Vector]] = {}
 
         def at(x: Any) -> tuple[float, Vector]:
@@ -201,10 +210,10 @@ def broyden(inverse: Matrix | None, move: Vector, change: Vector, curvature: flo
     energy = (change @ product).item()
     h, b = rho * energy, rho * curvature
     a = max(h * b - 1, 1e-16)
-    lowest = min(1.0, h * (1 - sqrt(a / (1 + a))))
+    lowest = min(1.0, h / ((1 + a) * (1 + sqrt(a / (1 + a)))))  # h (1 − √(a / (1 + a))), but for its rounding
     theta = max((lowest - 1) / a, min(1 / lowest, (1 - b) / b))
     sigma = 1 + theta * a
-    root = abs(sigma) ** (1 / (1 - size))
+    root = abs(sigma) ** (1 / (1 - size)) if size > 1 else 1.0
     if inverse is None:
         tau = h / sigma
     elif theta <= 0:

@@ -196,12 +196,15 @@ class Input:
                 yield first, slice(low, high)
 
     def places(self, first: int) -> Iterator[tuple[slice, slice]]:
-        """Alive splines from the given one on, among themselves and among all; in two parts across the seam."""
-        alive = self.terms.shape[2] - 1
-        before = min(alive, self.count - first)
-        yield slice(0, before), slice(first, first + before)
-        if before < alive:
-            yield slice(before, alive), slice(0, alive - before)
+        """Alive splines from the given one on, among themselves and among all; in parts across the seam of a ring, which may be
+
+        shorter than they are many.
+        """
+        done, alive = 0, self.terms.shape[2] - 1
+        while done < alive:
+            several = min(alive - done, self.count - first)
+            yield slice(done, done + several), slice(first, first + several)
+            done, first = done + several, 0
 
     def add_to(
         self,

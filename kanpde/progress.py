@@ -62,8 +62,8 @@ class Session:
     checkpoint: str | Path | None
 
     def rough(self, tol: float) -> "Session":
-        """The same for something on the way, which is not kept."""
-        return replace(self, tol=tol, checkpoint=None)
+        """The same for something on the way, which is not kept, to a tolerance that is no smaller than what is asked for."""
+        return replace(self, tol=max(tol, self.tol or 0.0), checkpoint=None)
 
     def keep(self, field: Field, history: list[Stage], inference: Inference | None = None) -> None:
         """Save what there is so far, if there is a file for it."""

@@ -16,7 +16,7 @@ from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
 from kanpde.export import check_place
-from kanpde.factorizations import LARGEST, BySize
+from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
 from kanpde.layers import Product
 from kanpde.marching import Marching
@@ -80,7 +80,7 @@ def solve(
     tol: stop once ‖r‖ on fresh points, relative to the sizes of the operators and of the solution, is below it.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
-    checkpoint: a .npz file written after each stage.
+    checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
 
     Raises ValueError or TypeError before any work if the settings are impossible.
     """
@@ -107,8 +107,8 @@ def solve(
         if way and callable(problem):
             model, passed = followed(problem, way, partial(_near, training, session), model)
             solution = _solved(wanted, model, training, ways, session)
-            status = f"{solution.status} (by way of {told(passed)})"
-            return Solution(solution.field, solution.history, status, solution.inference)
+            told_way = f"by way of {told(passed)}" if passed else "the way to it could not be followed from its first point"
+            return Solution(solution.field, solution.history, f"{solution.status} ({told_way})", solution.inference)
         return _solved(wanted, model, training, ways, session)
 
 
@@ -124,7 +124,13 @@ class Training:
 
 def _near(training: Training, session: Session, problem: Problem, model: nn.Module | None) -> Solution | None:
     """A network on its way; None when time is over."""
-    return None if session.budget.spent else _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    budget = session.budget
+    if budget.spent:
+        return None
+    found = _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    if budget.end is not None and budget.end.startswith("failed"):  # there, and not on all of the way
+        budget.end = None
+    return found
 
 
 def _solved(
@@ -165,7 +171,7 @@ def _throughout(
             objective = Objective(field, training.sampler, weights, point_count(field), session.seed + len(history))
             if not history and model is None:
                 approach(objective)
-            optimizer = _suited(optimizer, objective)
+            optimizer = _suited(training.optimizer, objective)
             grid = field.network.grid if isinstance(field.network, KAN) else 0
             if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
                 march(objective, optimizer, grid, budget)
@@ -191,7 +197,7 @@ def _throughout(
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
-    return Solution(field, tuple(history), f"{status}{_means(optimizer, objective.size)}", inference)
+    return Solution(field, tuple(history), f"{status}{_means(optimizer, fitted.network)}", inference)
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
@@ -346,11 +352,13 @@ def _warm(optimizer: Optimizer) -> Optimizer:
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
 
 
-def _means(optimizer: Optimizer, size: int) -> str:
+def _means(optimizer: Optimizer, network: nn.Module) -> str:
     """How it was trained, where that is not the usual way."""
     if not isinstance(optimizer, LevenbergMarquardt):
         return f" (trained by {optimizer})"
-    return " (trained without matrices, by LSMR)" if optimizer.factorization == BySize() and size > LARGEST else ""
+    used = optimizer.factorization
+    large = isinstance(used, BySize) and isinstance(network, KAN) and network.size > used.largest
+    return " (trained without matrices, by LSMR)" if large or isinstance(used, LSMR) else ""
 
 
 def _verdict(

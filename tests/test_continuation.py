@@ -44,7 +44,7 @@ def bratu(strength: float = 1.0) -> Problem:
 
 
 def test_steps_that_lead_too_far_are_halved_and_end_at_a_fold():
-    solution = solve(bratu, continuation={"strength": [1, 6]}, max_seconds=8)
+    solution = solve(bratu, continuation={"strength": [1, 6]}, max_seconds=60)
     assert solution.status.startswith("stopped")
     passed = [float(value) for value in solution.status.split("strength = ")[1].rstrip(")").split(" … ")]
     assert passed == sorted(passed)
@@ -60,9 +60,29 @@ def test_a_solution_near_the_fold():
     assert np.abs(solution(x=x) - exact).max() < 1e-9
 
 
-def test_time_ends_it():
-    solution = solve(front, continuation={"width": [0.5, 0.15]}, max_seconds=0.2)
+@pytest.mark.parametrize("seconds", [1e-9, 0.3])
+def test_time_ends_it(seconds):
+    solution = solve(front, continuation={"width": [0.5, 0.15]}, max_seconds=seconds)
     assert solution.status.startswith("stopped")
+
+
+def test_a_middle_that_has_no_problem_is_a_step_too_far():
+    def gap(width: float) -> Problem:
+        if 0.2 < width < 0.4:
+            raise ValueError("no such front")
+        return front(width)
+
+    solution = solve(gap, continuation={"width": [0.5, 0.05]}, max_seconds=20)
+    assert solution.history
+
+
+def test_every_given_point_is_checked_first():
+    with pytest.raises(TypeError, match="it must give a Problem"):
+        solve(lambda width: front(width) if width > 0.1 else None, continuation={"width": [0.5, 0.05]})
+
+
+def test_values_may_be_an_array():
+    assert len(waypoints(front, {"width": np.geomspace(0.5, 0.1, 4)})) == 4
 
 
 WRONG = [
@@ -82,9 +102,12 @@ def test_wrong_ways(family, continuation, kind, message):
 
 
 def test_parameters_go_together():
-    assert waypoints(lambda a, b: a * b, {"a": [1, 2], "b": [3, 4]}) == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    def family(a: float, b: float) -> Problem:
+        return front(a * b)
+
+    assert waypoints(family, {"a": [1, 2], "b": [3, 4]}) == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
     with pytest.raises(ValueError, match="equally many"):
-        waypoints(lambda a, b: a * b, {"a": [1, 2], "b": [3]})
+        waypoints(family, {"a": [1, 2], "b": [3]})
 
 
 def test_ways_without_a_network_are_not_followed():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import kanpde.pieces
-from kanpde import KAN, MLP, Graded, Product
+from kanpde import KAN, MLP, QR, Graded, NormalEquations, Product
 from kanpde.field import Field
 from kanpde.pieces import Block, Dense
 from kanpde.residuals import Objective
@@ -14,8 +14,16 @@ from problems.inverse_heat import inverse_heat
 from problems.poisson import poisson
 from problems.reaction_diffusion import reaction_diffusion
 
+
+def frozen(network):
+    network.layers[0].requires_grad_(False)
+    return network
+
+
 CASES = {
     "products": (poisson, KAN([2, Product(1, rank=2)], grid=9, degree=4)),
+    "more splines alive than a ring has": (poisson, KAN([2, Product(1, rank=2)], grid=3, degree=8, periodic=[0])),
+    "a frozen layer": (poisson, frozen(KAN([2, 3, 1], grid=6, degree=5))),
     "hidden layers": (poisson, KAN([2, 3, 2, 1], grid=6, degree=5)),
     "a periodic input": (poisson, KAN([2, Product(1, rank=2)], grid=9, degree=4, periodic=[0])),
     "inputs of different spans": (poisson, KAN([2, Product(1, rank=2)], grid=4, degree=4).refined(grid=(4, 12))),
@@ -67,6 +75,25 @@ def test_products_of_each_edge(pieces):
         assert close(piece.operator().gram(block), expected)
         first = piece.dense()[:, block.columns][:, :: block.edges]
         assert close(expected[0], first.T @ first)
+
+
+@pytest.mark.parametrize("network", [network for factory, network in CASES.values() if factory is poisson], ids=str)
+def test_gradients_are_those_of_the_rows(network):
+    """Of ½‖r‖², which LBFGS, SSBroyden and Adam go by."""
+    objective = Objective(Field(poisson(), network), Graded(), {}, 100, seed=0)
+    rows = torch.cat([piece.dense() for piece in objective.linearized()])
+    loss, gradient = objective.loss_and_gradient()
+    assert loss == pytest.approx(0.5 * rows[:, -1].square().sum().item(), rel=1e-12)
+    assert (gradient - rows[:, :-1].T @ rows[:, -1]).abs().max() < 1e-12 * gradient.abs().max()
+
+
+def test_large_normal_equations_agree_with_qr():
+    """So many columns that what is below the diagonal is not even made."""
+    objective = Objective(Field(poisson(), KAN([2, Product(1, rank=8)], grid=30, degree=5)), Graded(), {}, 2000, seed=0)
+    systems = [kind.factorize(objective.linearized(), 1e-4) for kind in (QR(), NormalEquations())]
+    one, other = (system.solve(1e-4) for system in systems)
+    assert torch.allclose(one, other, rtol=1e-7, atol=1e-9 * one.abs().max().item())
+    assert systems[0].reduction(one) == pytest.approx(systems[1].reduction(one), rel=1e-8)
 
 
 def test_many_columns_are_multiplied_in_tiles():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import kanpde.residuals
-from kanpde import KAN, MLP, Condition, GaussLegendre, Graded, Neumann, Product, ResidualAdaptive, Uniform, diff
+from kanpde import KAN, MLP, Condition, GaussLegendre, Graded, Neumann, Product, ResidualAdaptive, Uniform, diff, laplacian
 from kanpde.field import Field
 from kanpde.problem import Problem
 from kanpde.residuals import Objective
@@ -103,6 +103,13 @@ def test_rows_that_mix_points_are_recognized():
     mixed = Problem(base.domain, lambda u, x, t: diff(u, t) - u.mean() * x, base.conditions)
     for problem, obstacle in ((base, None), (mixed, "the residual mixes points (a mean or an integral?)")):
         assert Objective(Field(problem, KAN([2, 3, 1])), Uniform(), {}, 100, 0).obstacle() == obstacle
+
+
+@pytest.mark.parametrize("chosen", [lambda u, x: torch.where(x > 0.5, u, 0 * u).mean(), lambda u, x: u[x > 0.5].mean()])
+def test_rows_that_mix_points_of_a_part_are_recognized(chosen):
+    base = poisson()
+    mixed = Problem(base.domain, lambda u, x, y: laplacian(u, x, y) - chosen(u, x), base.conditions)
+    assert not Objective(Field(mixed, KAN([2, 3, 1])), Uniform(), {}, 200, 0).is_pointwise()
 
 
 def test_conditions_that_mix_points_are_recognized():

@@ -5,7 +5,7 @@
 Rows are those of Poisson's equation at 4000 points. Ratios are medians of one run, each timing taken in turn with that
 of its JᵀJ, so that a machine that slows down slows both, and after one that warms memory and caches, as in a run of steps.
 A step that rejects its first trial pays for one more r and solve; here every step takes one trial. By default steps go
-by JᵀJ while the damping is above 1e-20 (`ByDamping`), by QR below.
+by JᵀJ while the damping is above 1e-10 (`ByDamping`), or steps leap, and else by QR.
 
 A second table compares JᵀJ made span by span from what is alive with the dense product of the same rows, whose own making
 is not counted, on networks with many spans.
