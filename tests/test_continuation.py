@@ -7,21 +7,9 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from kanpde import Box, Dirichlet, Disk, Problem, TensorProduct, diff, laplacian, solve
+from examples.continuation import front
+from kanpde import Box, Dirichlet, Problem, TensorProduct, diff, solve
 from kanpde.continuation import waypoints
-
-
-def front(width: float = 0.5) -> Problem:
-    """ε²Δu = 2 (u³ − u)|∇s|²: a front tanh(s/ε) across a disk, s = x + y/2."""
-    disk = Disk(x=0, y=0, radius=1)
-
-    def exact(x, y):
-        return torch.tanh((x + y / 2) / width)
-
-    def residual(u, x, y):
-        return width**2 * laplacian(u, x, y) + 2.5 * (u - u**3)
-
-    return Problem(disk, residual, {"wall": Dirichlet(exact, on=disk.boundary())}, exact)
 
 
 def test_a_front_is_followed_to_where_a_direct_start_fails():

@@ -10,6 +10,7 @@ import torch
 from examples.burgers import main as burgers  # examples.burgers
 from examples.cavity import main as cavity  # examples.cavity
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
+from examples.continuation import main as continuation  # examples.continuation
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
 from examples.inverse import ALPHA
@@ -45,6 +46,12 @@ def test_cavity(tmp_path):
     assert abs(weights @ u) < 1e-5 < 0.1 < weights @ abs(u)
     assert (tmp_path / "cavity.vtu").exists()
     assert (tmp_path / "cavity.png").exists()
+
+
+def test_continuation(tmp_path):
+    assert continuation(folder=tmp_path).errors.relative_l2 < 1e-11
+    assert (tmp_path / "continuation.vtu").exists()
+    assert (tmp_path / "continuation.png").exists()
 
 
 def test_poisson(tmp_path):
