@@ -99,7 +99,7 @@ class NormalEquations:
     """Cholesky factors of JᵀJ + λD²: cheaper than QR, but dampings below about 1e-11 mean nothing."""
 
     def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping costs the same
-        gram = gram_of(pieces)
+        gram = gram_of(pieces).triu_()  # pieces may leave something below the diagonal
         return _Normal(gram[:-1, :-1], gram[:-1, -1], gram[-1, -1].item())
 
 
@@ -114,7 +114,7 @@ def gram_of(pieces: Pieces) -> Gram:
 
 
 class _Normal:
-    """Of a matrix only what is on and above the diagonal counts."""
+    """Of a matrix on and above the diagonal, and zero below."""
 
     def __init__(self, matrix: Annotated[Tensor, "coefficients coefficients"], gradient: Vector, squares: float) -> None:
         self.matrix, self.gradient, self.squares = matrix, gradient, squares
@@ -128,7 +128,7 @@ class _Normal:
         return -torch.cholesky_solve((self.gradient / self.scale)[:, None], factor, upper=True)[:, 0] / self.scale
 
     def reduction(self, move: Vector) -> float:
-        squares = 2 * move @ (self.matrix.triu() @ move) - (self.matrix.diagonal() * move) @ move
+        squares = 2 * move @ (self.matrix @ move) - (self.matrix.diagonal() * move) @ move
         return -(2 * self.gradient @ move + squares).item()
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from scipy.optimize import line_search
-from scipy.optimize._linesearch import LineSearchWarning
 from torch import Tensor
 
 from kanpde.factorizations import BySize, Factorization
@@ -182,7 +181,7 @@ class _SSBroydenRun:
             return seen[key]
 
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=LineSearchWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # that none was found, which is seen from the result
             length = line_search(
                 lambda x: at(x)[0],
                 lambda x: at(x)[1].numpy(),

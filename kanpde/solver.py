@@ -75,8 +75,8 @@ def solve(
     weights: factors on the rows of equations and weighted conditions, by name.
     hard: build conditions into the network where an ansatz exists, rather than weigh them.
     continuation: values of physical parameters by name, the wanted ones last, of a function that makes the problem:
-        `solve(van_der_pol, continuation={"mu": [1, 3]})` trains a network for mu = 1 and follows it, by steps that are halved
-        where they lead too far, to mu = 3, which is solved to the end.
+        `solve(reaction, continuation={"strength": [1, 8]})` trains a network for strength 1 and follows it, by steps that are
+        halved where they lead too far, to strength 8, which is then trained as any other (see `examples/continuation.py`).
     tol: stop once ‖r‖ on fresh points, relative to the sizes of the operators and of the solution, is below it.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
