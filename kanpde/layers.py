@@ -166,6 +166,11 @@ class Layer(nn.Module):
         return Layer(knots, degree, nodes, periodic, table)
 
     @property
+    def count(self) -> int:
+        """Number of nodes."""
+        return self.nodes.count if isinstance(self.nodes, Product) else self.nodes
+
+    @property
     def spans(self) -> tuple[int, ...]:
         """Number of spans of each input."""
         _, high = self.ends

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import torch
 from scipy.stats import qmc
 from torch import Tensor, nn
 
-from kanpde.layers import MARGIN, Inputs, Layer, Product, Record, value_range
+from kanpde.diagram import Edge, Level, plot_edge, plot_network
+from kanpde.layers import MARGIN, EdgeFunctions, Inputs, Layer, Product, Record, value_range
+from kanpde.strengths import Strengths, strengths
 
 
 class KAN(nn.Module):
@@ -145,6 +148,74 @@ class KAN(nn.Module):
                 layers.append(layer.stretched(x) if number else layer)
                 x = following
         return KAN.from_layers(layers)
+
+    # --- pictures -------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def strengths(self) -> list[Strengths]:
+        """How much of the outputs depends on each edge, layer by layer, from 0 to 1; see `kanpde.strengths`."""
+        return strengths(self._record())
+
+    @torch.no_grad()
+    def plot(self, path: str | Path, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        """Draw the network: each edge's function over the range that its input reaches, as opaque as the edge is strong.
+
+        `inputs` and `outputs` name them. Products of edges are nodes × below the node that sums them. Layers of more than 64
+        edges are drawn as lines alone.
+        """
+        record = self._record()
+        names = _names("inputs", inputs, len(self.layers[0].knots)), _names("outputs", outputs, self.layers[-1].count)
+        levels = [_level(*used, own) for used, own in zip(record, strengths(record), strict=True)]
+        plot_network(path, levels, *names, self.periodic)
+
+    @torch.no_grad()
+    def plot_edge(self, path: str | Path, layer: int, input: int, output: int) -> None:
+        """Draw one edge and its derivative on its grid, with its knots and the range that its input reaches.
+
+        Numbers are those that `plot` shows: `output` is a node or, where nodes sum products, a product.
+        """
+        one = self.layers[_checked("layer", layer, len(self.layers))]
+        number, column = _checked("input", input, len(one.knots)), _checked("output", output, one.table.shape[1])
+        reached = self._record()[layer][1].x[:, number]
+        single = one.by_input()[number]
+        low, high = (end.item() for end in single.ends)
+        knots = single.knots.unique()
+        knots = knots[(knots >= low) & (knots <= high)]
+        start, end = min(low, reached.min().item()), max(high, reached.max().item())
+        x = torch.linspace(start, end, max(401, 20 * len(knots)), dtype=torch.float64)
+        functions = EdgeFunctions(single, x[:, None])
+        values, slopes = (functions.value(order)[:, 0, column].numpy() for order in (0, 1))
+        target = f"product {column}" if isinstance(one.nodes, Product) else f"node {column}"
+        edge = Edge(x.numpy(), values, slopes, knots.numpy(), (reached.min().item(), reached.max().item()))
+        plot_edge(path, edge, f"layer {layer}: input {number} → {target}")
+
+    def _record(self) -> Record:
+        """An evaluation on a dense set of points."""
+        record: Record = []
+        found = self(dense_points(len(self.layers[0].knots)), record)
+        if not torch.isfinite(found).all():
+            raise ValueError(f"{self!r} has values that are not finite, and so no strengths and no picture; train it anew")
+        return record
+
+
+def _names(what: str, given: Sequence[str], count: int) -> Sequence[str]:
+    if given and len(given) != count:
+        raise ValueError(f"{what}={given!r} names {len(given)}, but the network has {count} {what}; name each, or none")
+    return given or [""] * count
+
+
+def _checked(what: str, given: int, count: int) -> int:
+    if not isinstance(given, int) or not 0 <= given < count:
+        raise ValueError(f"{what}={given!r} does not exist; it is a number from 0 to {count - 1}, as plot(…) shows them")
+    return given
+
+
+def _level(layer: Layer, functions: EdgeFunctions, own: Strengths) -> Level:
+    """A layer for a diagram, from an evaluation on a dense set of points."""
+    low, high = functions.x.min(0).values, functions.x.max(0).values
+    x = torch.lerp(low, high, torch.linspace(0, 1, 121, dtype=torch.float64)[:, None])
+    values = EdgeFunctions(layer, x).value(0)
+    return Level(x.numpy(), values.numpy(), own.numpy(), layer.count, isinstance(layer.nodes, Product))
 
 
 def dense_points(inputs: int, count: int = 4096) -> Inputs:

@@ -51,7 +51,7 @@ def plot_fields(
             image = _image(panel, axes_names, coordinates, *_drawn(name, values))
             figure.colorbar(image, cax=panel.inset_axes((1.03, 0, 0.04, 1)))  # as high as the panel
             panel.set_title(name)
-    _save(figure, path, title)
+    write_figure(figure, path, title)
 
 
 def plot_frames(
@@ -86,7 +86,7 @@ def plot_frames(
                 image = _image(panel, axes_names, coordinates, frame, norm, colours)
             bar = figure.colorbar(image, cax=row[-1].inset_axes((1.05, 0, 0.06, 1)))
             bar.set_label(name, rotation=0, labelpad=8, horizontalalignment="left", verticalalignment="center")
-    _save(figure, path, title)
+    write_figure(figure, path, title)
 
 
 def plot_convergence(
@@ -112,7 +112,7 @@ def plot_convergence(
     panel.xaxis.set_minor_locator(NullLocator())
     panel.grid(alpha=0.3)
     panel.legend()
-    _save(figure, path, title)
+    write_figure(figure, path, title)
 
 
 def _check(axes_names: tuple[str, ...], coordinates: Coordinates, fields: Mapping[str, Grid]) -> None:
@@ -277,7 +277,8 @@ def _apart(sizes: Sequence[int]) -> list[int]:
     return chosen
 
 
-def _save(figure: Figure, path: str | Path, title: str) -> None:
+def write_figure(figure: Figure, path: str | Path, title: str = "") -> None:
+    """Whole or not at all; the suffix decides what is written."""
     if title:
         figure.suptitle(title, weight="bold")
     with whole_file(path, SUFFIXES) as temporary:

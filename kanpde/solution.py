@@ -254,6 +254,16 @@ class Solution:
         at[:, [domain.names.index(n) for n in shown]] = places
         return at, coordinates, counts
 
+    def plot_network(self, path: str | Path) -> None:
+        """Draw the KAN, from the axes to the unknowns (before conditions are built in): see `KAN.plot`."""
+        if not isinstance(self.model, KAN):
+            what, hint = type(self.model).__name__, "solve with a KAN to see one: solve(problem, KAN([2, 5, 1]))"
+            if isinstance(self.model, Slabs):
+                what = repr(self.model)
+                hint = "each of its KANs can be drawn alone: solution.model.parts[0].plot(path)"
+            raise TypeError(f"a picture shows the edges of one KAN, but the network is {what}; {hint}")
+        self.model.plot(path, self.problem.domain.names, _outputs(self.field))
+
     def plot_convergence(self, path: str | Path) -> None:
         """Draw residual and errors of the stages against their numbers of coefficients."""
         curves = {"residual": [s.residual for s in self.history]}
@@ -333,6 +343,15 @@ def _load_parameters(field: Field, arrays: Mapping[str, Tensor], path: str | Pat
             raise ValueError(
                 f"{path} holds no parameter {name!r}, or one of another network; load it with its own problem"
             ) from None
+
+
+def _outputs(field: Field) -> list[str]:
+    """Names of a network's outputs: see `Field`."""
+    each = [
+        name if piece == 0 else f"{name}, singular {piece}" for name, one in field.ansatz.items() for piece in range(one.pieces)
+    ]
+    materials = len(field.problem.materials) + 1
+    return each if materials == 1 else [f"{name}, material {m}" for m in range(materials) for name in each]
 
 
 def _numbers(axis: str, given: Any) -> Tensor:

@@ -2,26 +2,11 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from kanpde.plot import plot_convergence, plot_fields, plot_frames
 
 SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".svg": b"<?xml"}
 X, Y, T = np.linspace(-1, 1, 61), np.linspace(0, 1, 31) ** 2, np.linspace(0, 2, 41)
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures saved during the test, to be looked into; they are written as ever."""
-    saved = []
-    write = Figure.savefig
-
-    def savefig(figure, *args, **options):
-        saved.append(figure)
-        return write(figure, *args, **options)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return saved
 
 
 def plane(first, second):
