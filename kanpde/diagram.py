@@ -162,7 +162,7 @@ def _slots(level: Level) -> float:
     return float(np.ptp(_columns(level))) + 1 + BETWEEN_NODES
 
 
-def _columns(level: Level) -> Opacities:
+def _columns(level: Level) -> Annotated[Numbers, "edges inputs"]:
     """Where the frames of a node stand, in slots from its middle."""
     inputs, edges = level.strengths.shape
     number = np.arange(edges)[:, None] % (edges // level.nodes)
@@ -289,18 +289,19 @@ def _faded(colour: str, seen: Numbers) -> Annotated[Numbers, "marks 4"]:
 
 
 def plot_edge(path: str | Path, edge: Edge, title: str) -> None:
-    """An edge and its derivative on its whole grid: dashed where its input does not come, knots as thin lines."""
+    """An edge and its derivative on its whole grid: dashed where its input does not come, knots as marks along the bottom."""
     figure = Figure((6, 5), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     low, high = edge.reached
     inside = (low <= edge.x) & (edge.x <= high)
-    for panel, values, name in zip(panels, (edge.values, edge.slopes), ("φ", "φ′"), strict=True):
+    for panel, values, name in zip(panels, (edge.values, edge.slopes), ("$\\varphi$", "$\\varphi\\,'$"), strict=True):
         panel.axvspan(low, high, color="0.94", linewidth=0, label=f"reached: {low:.3g} to {high:.3g}")
-        panel.vlines(edge.knots, 0, 1, transform=panel.get_xaxis_transform(), colors="0.7", linewidths=0.6, label="knots")
         panel.plot(edge.x, values, "--", color=QUIET, linewidth=1)
         panel.plot(edge.x[inside], values[inside], color=CURVE, linewidth=2)
-        panel.set_ylabel(name, rotation=0, labelpad=12, verticalalignment="center")
-        panel.margins(x=0.02)
+        across = panel.get_xaxis_transform()
+        panel.vlines(edge.knots, 0, 0.06, transform=across, colors=INK, linewidths=0.8, label=f"{len(edge.knots)} knots")
+        panel.set_ylabel(name, rotation=0, labelpad=12, size=LABEL, verticalalignment="center")
+        panel.margins(x=0.02, y=0.1)  # above the marks
     panels[1].set_xlabel("input")
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     write_figure(figure, path, title)

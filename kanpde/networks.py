@@ -13,6 +13,8 @@ from kanpde.diagram import Edge, Level, plot_edge, plot_network
 from kanpde.layers import MARGIN, EdgeFunctions, Inputs, Layer, Product, Record, value_range
 from kanpde.strengths import Strengths, strengths
 
+CURVE = 121  # points that an edge is drawn through where it is small
+
 
 class KAN(nn.Module):
     """A Kolmogorov–Arnold network (arXiv 2404.19756) from (points, inputs) to (points, outputs), in float64.
@@ -177,17 +179,8 @@ class KAN(nn.Module):
         one = self.layers[_checked("layer", layer, len(self.layers))]
         number, column = _checked("input", input, len(one.knots)), _checked("output", output, one.table.shape[1])
         reached = self._record()[layer][1].x[:, number]
-        single = one.by_input()[number]
-        low, high = (end.item() for end in single.ends)
-        knots = single.knots.unique()
-        knots = knots[(knots >= low) & (knots <= high)]
-        start, end = min(low, reached.min().item()), max(high, reached.max().item())
-        x = torch.linspace(start, end, max(401, 20 * len(knots)), dtype=torch.float64)
-        functions = EdgeFunctions(single, x[:, None])
-        values, slopes = (functions.value(order)[:, 0, column].numpy() for order in (0, 1))
         target = f"product {column}" if isinstance(one.nodes, Product) else f"node {column}"
-        edge = Edge(x.numpy(), values, slopes, knots.numpy(), (reached.min().item(), reached.max().item()))
-        plot_edge(path, edge, f"layer {layer}: input {number} → {target}")
+        plot_edge(path, _edge(one.by_input()[number], column, reached), f"layer {layer}: input {number} → {target}")
 
     def _record(self) -> Record:
         """An evaluation on a dense set of points."""
@@ -213,9 +206,22 @@ def _checked(what: str, given: int, count: int) -> int:
 def _level(layer: Layer, functions: EdgeFunctions, own: Strengths) -> Level:
     """A layer for a diagram, from an evaluation on a dense set of points."""
     low, high = functions.x.min(0).values, functions.x.max(0).values
-    x = torch.lerp(low, high, torch.linspace(0, 1, 121, dtype=torch.float64)[:, None])
+    x = torch.lerp(low, high, torch.linspace(0, 1, CURVE, dtype=torch.float64)[:, None])
     values = EdgeFunctions(layer, x).value(0)
     return Level(x.numpy(), values.numpy(), own.numpy(), layer.count, isinstance(layer.nodes, Product))
+
+
+def _edge(layer: Layer, number: int, inputs: Annotated[Tensor, "points"]) -> Edge:
+    """An edge for a picture, of a layer of one input, on its grid and on what its inputs reach beyond."""
+    (low,), (high,) = layer.ends
+    knots = layer.knots.unique()
+    knots = knots[(knots >= low) & (knots <= high)]  # periodic ones continue
+    reached = inputs.min(), inputs.max()
+    start, end = torch.minimum(low, reached[0]), torch.maximum(high, reached[1])
+    x = torch.lerp(start, end, torch.linspace(0, 1, max(4 * CURVE, 20 * len(knots)), dtype=torch.float64))
+    functions = EdgeFunctions(layer, x[:, None])
+    values, slopes = (functions.value(order)[:, 0, number].numpy() for order in (0, 1))
+    return Edge(x.numpy(), values, slopes, knots.numpy(), (reached[0].item(), reached[1].item()))
 
 
 def dense_points(inputs: int, count: int = 4096) -> Inputs:

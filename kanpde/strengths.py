@@ -35,8 +35,8 @@ def strengths(record: Record) -> list[Strengths]:
 def effects(edges: EdgeValues, products: bool) -> Strengths:
     """Root mean square, over the points, of how a node changes when one of its edges becomes its own mean.
 
-    In a sum that is the edge's standard deviation. In a product the other factors multiply the change: the effect is the
-    same whichever factor holds a constant, and zero for a factor that is one.
+    In a sum that is the edge's standard deviation. In a product the other factors multiply the change, so that effects stay
+    when a number moves from one factor to another, and a factor that is constant has none.
     """
     changes = edges - edges.mean(0)
     if products:

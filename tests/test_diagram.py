@@ -32,6 +32,7 @@ SHAPES = [
     [2, Product(1, rank=8)],
     [3, Product(2, rank=4)],
     [2, Product(1, rank=48)],
+    [2, Product(1, rank=150)],
     [2, 3, Product(2, rank=3), 1],
     [2, 20, 20, 1],
 ]
@@ -270,6 +271,7 @@ def test_nothing_lies_on_anything_else(shape, periodic, tmp_path, figures):
     inches = figure.axes[0].transData + figure.dpi_scale_trans.inverted()
     nodes = [c.get_paths() for c in figure.axes[0].collections if c.get_gid() == "nodes"]
     circles = [path.get_extents(inches) for paths in nodes for path in paths]
+    assert all(apart(("node", one.extents), ("node", other.extents)) for one, other in combinations(circles, 2))
     within = [any(c.x0 <= b[0] and b[2] <= c.x1 and c.y0 <= b[1] and b[3] <= c.y1 for c in circles) for _, b in words]
     free = [word for word, inside in zip(words, within, strict=True) if not inside]
     assert all(word.isdigit() or word == "×" for (word, _), inside in zip(words, within, strict=True) if inside)
