@@ -124,9 +124,9 @@ def _row(level: Level, below: Places, width: float) -> _Row:
     else:
         ends = _spread(edges, width)
         y += _rise(ends[:, None] - below[:, 0], 1.5)
-    products = _on_line(ends, y)
+    places = _on_line(ends, y)
     y += _rise(ends - x[node_of], 0.4) if level.products else 0
-    return _Row(level, below, frames, side, products, _on_line(x, y), node_of)
+    return _Row(level, below, frames, side, places, _on_line(x, y), node_of)
 
 
 def _on_line(x: Numbers, y: float) -> Annotated[Numbers, "… 2"]:
