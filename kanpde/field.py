@@ -103,11 +103,15 @@ class Ansatz:
         self.lifts = any(value is not zero for prescribed in every for value in prescribed)
 
     def __call__(self, outputs: Annotated[Tensor, "points pieces"], x: dict[str, Column]) -> Column:
+        return self.lifted(x, self.vanishing(outputs, x))
+
+    def vanishing(self, outputs: Annotated[Tensor, "points pieces"], x: dict[str, Column]) -> Column:
+        """D (N₀ + …)."""
         first, *others = outputs.split(1, 1)
         total = self._distance(x, reduce(mul, self.walls.factors(x), first))
         for (corner, weight), network in zip(self.singular, others, strict=True):
             total = total + self._distance(x, weight(x) * network, corner)
-        return self.lifted(x, total)
+        return total
 
     def lifted(self, x: dict[str, Column], total: Column) -> Column:
         """G + what vanishes where D does."""
@@ -275,6 +279,10 @@ class Field:
         return Arguments(x, found)
 
     def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
+        return {u: self.ansatz[u].lifted(x, change) for u, change in self.change(recorder, **x).items()}
+
+    def change(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
+        """What the network adds to the lift: it vanishes where conditions that are built in are homogeneous."""
         inputs = self.inputs(x)
         outputs = self.scale * (self.network(inputs) if recorder is None else recorder.evaluate(inputs))
         if self.problem.materials:
@@ -283,8 +291,8 @@ class Field:
             outputs = each.gather(1, own[:, None, None].expand(-1, 1, each.shape[2]))[:, 0]
         pieces = outputs.split([ansatz.pieces for ansatz in self.ansatz.values()], 1)
         if isinstance(self.network, Slabs):  # which vanishes as D does
-            return {u: ansatz.lifted(x, own) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
-        return {u: ansatz(own, x) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
+            return dict(zip(self.ansatz, pieces, strict=True))
+        return {u: ansatz.vanishing(own, x) for (u, ansatz), own in zip(self.ansatz.items(), pieces, strict=True)}
 
 
 class _Trial:

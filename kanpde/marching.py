@@ -22,7 +22,7 @@ from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, po
 from kanpde.sampling import Graded
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
-from kanpde.solution import Solution, Stage, measured_stage
+from kanpde.solution import Solution, Stage, measured_stage, reaches
 
 TRIES = 12  # for a slab, before it is taken as it is
 SHORTEST = 1e-9  # slab, of the whole time
@@ -225,14 +225,14 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
         residual = Objective(finer, Graded(), weights, point_count(finer), session.seed + len(history)).validated()
         if len(history) > earlier and not residual < 10 * history[-1].residual:
             return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
+        history.append(measured_stage(finer, shown if history else None, history, march.tried, residual, budget.used))
         field = shown = finer
-        history.append(measured_stage(field, history, march.tried, residual, budget.used))
         session.keep(field, history)
         if ended:
             reached = f"{TIME}={march.state.time:.4g}, beyond which the solution is kept as it was there"
             return Solution(field, tuple(history), f"{ended} at {reached}; raise max_seconds")
-        if session.tol is not None and residual <= session.tol:
-            return Solution(field, tuple(history), f"converged: residual {residual:.1e} is below tol={session.tol:g}")
+        if reached := reaches(history[-1], session.tol):
+            return Solution(field, tuple(history), reached)
     status = f"every slab of time is resolved to {marching.tolerances[-1]:g}, at residual {history[-1].residual:.1e}"
     above = "" if session.tol is None else f" above tol={session.tol:g}; take smaller ones in refine=Marching(tolerances)"
     return Solution(field, tuple(history), f"{'stopped' if above else 'converged'}: {status}{above}")

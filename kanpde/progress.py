@@ -100,7 +100,7 @@ def shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) ->
     with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:
 
         def show(history: list[Stage], field: Field, step: int, residual: float) -> None:
-            error = history[-1].relative_l2 if history else None
+            error = history[-1].errors.relative_l2 if history else None
             known = "" if error is None else f", relative L2 {error:.1e}"
             size = sum(p.numel() for p in field.network.parameters())
             bar.set_description_str(f"stage {len(history) + 1}: {size} coefficients, step {step}", refresh=False)

@@ -36,7 +36,7 @@ def time_values(carried: int, degree: int, order: int, tau: Annotated[Tensor, "t
 
 
 @cache
-def _time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 functions"]:
+def time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 functions"]:
     """The time functions as splines of one span: their coefficients."""
     tau = torch.cos(torch.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1))
     design = LocalBasis(tau[:, None], _one_span(degree), degree).derivative(0)[:, :, 0].T
@@ -59,7 +59,7 @@ def slab_network(
     """The KAN of one slab, on x and τ in [-1, 1], from the coefficients of each output's φⱼ."""
     nodes = Product(len(coefficients), rank=degree + 1)
     space = _edges(knots, degree, nodes, periodic, torch.cat(list(coefficients), 1))
-    time = _edges(_one_span(degree), degree, nodes, False, torch.cat([_time_splines(m, degree) for m in carried], 1))
+    time = _edges(_one_span(degree), degree, nodes, False, torch.cat([time_splines(m, degree) for m in carried], 1))
     return KAN.from_layers([Layer.joined([space, time] if time_axis == 1 else [time, space])])
 
 

@@ -2,12 +2,12 @@
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
-from math import inf, log
+from functools import cached_property
+from math import inf, log, nan
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -16,8 +16,10 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kanpde.corrections import Correction, is_linear
 from kanpde.derivatives import Column, grad
-from kanpde.domains import TIME, Domain, UnitCube
+from kanpde.domains import TIME, Domain
+from kanpde.errors import Errors, Make, distance, estimated, evaluated, measured_errors
 from kanpde.estimates import FieldEstimate, Inference, estimates
 from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
@@ -28,35 +30,20 @@ from kanpde.meshes import mesh
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
-from kanpde.sampling import Sobol
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 
-CHUNK = 2**14  # points evaluated at a time
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
-FORMAT = 1  # of saved files: raise it when what `save` writes changes
+FORMAT = 2  # of saved files: raise it when what `save` writes changes
 PICTURED_TIMES = 5
-
-Make = Callable[[dict[str, Column]], Mapping[str, Tensor]]  # named columns of the coordinates
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Against the exact solution, on points that were never trained on; the worst unknown of a system.
-
-    `relative_l2` is ‖u − exact‖/‖exact‖ in L2, `relative_h1` the same with first derivatives, `max` the largest
-    absolute error. Where an exact field is zero, up to rounding, the largest norm among the unknowns replaces its own;
-    where all are, relative errors are absolute ones.
-    """
-
-    relative_l2: float
-    relative_h1: float
-    max: float
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One grid: `residual` is ‖r‖ on points not trained on, `order` that of the error (or residual) in 1/grid."""
+    """One grid: `residual` is ‖r‖ on points not trained on, `order` that of the error (or residual) in 1/grid.
+
+    `change` is how far the solution moved since the stage before, ‖u − before‖/‖u‖ in L2: about the error that that one had.
+    """
 
     network: str
     grid: int | None
@@ -64,13 +51,10 @@ class Stage:
     size: int
     steps: int
     residual: float
-    errors: Errors | None
+    errors: Errors
+    change: float | None
     order: float | None
     seconds: float  # since the start
-
-    @property
-    def relative_l2(self) -> float | None:
-        return None if self.errors is None else self.errors.relative_l2
 
 
 class Solution:
@@ -104,9 +88,18 @@ class Solution:
         return estimates(self.field, self.inference.root if self.inference is not None and self.inference.fits else None)
 
     @cached_property
-    def errors(self) -> Errors | None:
-        """Of this network against the exact solution of its problem; None without one."""
-        return measured_errors(self.field)
+    def errors(self) -> Errors:
+        """Of this network: against the exact solution of its problem, if there is one, and an estimate without it."""
+        return measured_errors(self.field, self._missed)
+
+    @cached_property
+    def kind(self) -> str:
+        """What `errors.estimate` is: an "estimate" where equations and conditions are linear, elsewhere an "indicator"."""
+        return "estimate" if is_linear(self.field) else "indicator"
+
+    @cached_property
+    def _missed(self) -> Correction | None:
+        return estimated(self.field)
 
     def __call__(self, **coordinates: Any) -> Any:
         box = self.problem.domain
@@ -134,7 +127,7 @@ class Solution:
     # --- reports --------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        lines = [table(self.history)]
+        lines = [table(self.history, self.kind)]
         lines += [repr(self.model)] if isinstance(self.model, Slabs) else []
         hard = [name for name in self.problem.conditions if name in self.field.hard]
         soft = [name for name in self.problem.conditions if name not in self.field.hard]
@@ -155,7 +148,7 @@ class Solution:
     # --- files ----------------------------------------------------------------------------------------------------
 
     def to_vtk(self, path: str | Path, points: int | None = None, frames: int = 21) -> None:
-        """Write unknowns, gradients, residuals and, if known, exact fields and errors for ParaView.
+        """Write unknowns, gradients, residuals, estimated and, if known, true errors and exact fields for ParaView.
 
         The suffix chooses: .vtu, .vtk or .xdmf hold one mesh (time, if any, as an axis like the others); .pvd holds a
         time-dependent field, one .vtu for each of `frames` times beside it. `points` is their number on each axis.
@@ -187,20 +180,28 @@ class Solution:
             write_mesh(path, places, cells, self._arrays(self._details, at), tags)
 
     def _fields(self, x: dict[str, Column]) -> dict[str, Column]:
-        """Unknowns and, if known, exact fields and errors, by name."""
+        """Unknowns, their errors and, if known, exact fields, by name; without them errors are estimated."""
         exact = self.problem.exact_columns(x) if self.problem.exact else {}
+        estimates = {} if exact else self._estimated_errors(x)
         found = {}
         for name, u in self.field(**x).items():
             found[name] = u
             if exact:
                 found |= {f"{name}_exact": exact[name], f"{name}_error": u - exact[name]}
+            elif estimates:
+                found[f"{name}_estimated_error"] = estimates[name]
         return found
+
+    def _estimated_errors(self, x: dict[str, Column]) -> dict[str, Column]:
+        """By unknown; none where there is no estimate."""
+        return {} if self._missed is None else {name: -change for name, change in self._missed(x).items()}
 
     def _details(self, x: dict[str, Column]) -> dict[str, Column]:
         """Those, gradients and residuals."""
         found = self._fields(x)
         unknowns = {name: found[name] for name in self.problem.unknowns}
         axes = [column for name, column in x.items() if name != TIME] or list(x.values())
+        found |= {f"{name}_estimated_error": error for name, error in self._estimated_errors(x).items()}
         found |= {f"{name}_gradient": torch.cat(grad(u, *axes), 1) for name, u in unknowns.items()}
         known = self.field.known(x)
         found |= {n: known.parameters[n] for n, p in self.problem.parameters.items() if p.axes}
@@ -212,7 +213,7 @@ class Solution:
         return {name: (u[:, 0] if u.shape[1] == 1 else u).numpy() for name, u in found.items()}
 
     def plot(self, path: str | Path, points: int = 161) -> None:
-        """Draw each unknown and, if known, its exact field and error.
+        """Draw each unknown and, if known, its exact field and error; else its estimated error.
 
         A field of the plane that moves is a strip of frames; axes of space after the second are fixed, as the title says.
         """
@@ -266,12 +267,14 @@ class Solution:
 
     def plot_convergence(self, path: str | Path) -> None:
         """Draw residual and errors of the stages against their numbers of coefficients."""
-        curves = {"residual": [s.residual for s in self.history]}
-        errors = [s.errors for s in self.history if s.errors]
-        if len(errors) == len(self.history):
-            curves["relative L2 error"] = [e.relative_l2 for e in errors]
-            curves["relative H1 error"] = [e.relative_h1 for e in errors]
-        plot_convergence(path, [s.size for s in self.history], curves)
+        curves: dict[str, list[float | None]] = {
+            "residual": [s.residual for s in self.history],
+            f"{self.kind} of the error": [s.errors.estimate for s in self.history],
+            "relative L2 error": [s.errors.relative_l2 for s in self.history],
+            "relative H1 error": [s.errors.relative_h1 for s in self.history],
+        }
+        known = {n: [nan if v is None else v for v in curve] for n, curve in curves.items() if any(curve)}
+        plot_convergence(path, [s.size for s in self.history], known)
 
     def save(self, path: str | Path) -> None:
         """Write network, history and status to one .npz file, readable with numpy alone and free of pickles."""
@@ -328,9 +331,7 @@ class Solution:
                 f"{path} was saved from another problem or network: {', '.join(different)} differ; "
                 "load it with those that it was saved from"
             )
-        history = tuple(
-            Stage(**{**stage, "errors": Errors(**stage["errors"]) if stage["errors"] else None}) for stage in header["history"]
-        )
+        history = tuple(Stage(**{**stage, "errors": Errors(**stage["errors"])}) for stage in header["history"])
         return Solution(field, history, header["status"], inference)
 
 
@@ -405,65 +406,17 @@ def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.M
     raise ValueError(f"the file holds a {described['kind']}; give one of the same shape as model=")
 
 
-@torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
-def evaluated(make: Make, points: Points, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """What is made of the coordinates at points, by name, in chunks of bounded memory."""
-    chunks = [{n: made.detach() for n, made in make(columns(chunk, names)).items()} for chunk in points.split(CHUNK)]
-    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
-@cache
-def quadrature(dimension: int) -> tuple[UnitCube, Annotated[Tensor, "points"]]:
-    """Points of the unit cube and weights of sum one: ten Gauss points on each span of a uniform division.
-
-    No wave vanishes on them, and they are neither knots nor the points of a sampler. Above three axes a Sobol set.
-    """
-    if dimension > 3:
-        unit = Sobol().unit(2**13, dimension, seed=0)
-        return unit, torch.full((len(unit),), 1 / len(unit), dtype=torch.float64)
-    spans = {1: 53, 2: 11, 3: 2}[dimension]  # primes, as waves that repeat from span to span are seen at fewer phases
-    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(10))
-    axis = ((torch.arange(spans)[:, None] + (nodes + 1) / 2) / spans).flatten()
-    shares = (weights / 2 / spans).repeat(spans)
-    unit, shares = (torch.cartesian_prod(*[t] * dimension).reshape(-1, dimension) for t in (axis, shares))
-    return unit, shares.prod(1)
-
-
-def measured_errors(field: Field) -> Errors | None:
-    """Errors by quadrature over the domain; None without an exact solution."""
-    problem = field.problem
-    if problem.exact is None:
-        return None
-
-    def compared(x: dict[str, Column]) -> dict[str, Tensor]:
-        exact = problem.exact_columns(x)
-        jets = {n: [torch.cat([v, *grad(v, *x.values())], 1) for v in (u, exact[n])] for n, u in field(**x).items()}
-        return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
-
-    unit, weights = field.network.quadrature() if isinstance(field.network, Slabs) else quadrature(problem.domain.dimension)
-    points, kept = problem.domain.placed(unit)
-    weights = weights[kept] / weights[kept].sum()
-    found = torch.stack(list(evaluated(compared, points[kept], problem.domain.names).values()))
-    missed, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
-    l2, h1 = _relative(missed[:, 0], exact[:, 0]), _relative(missed.sum(1), exact.sum(1))
-    return Errors(l2, h1, found[:, :, 0].abs().max().item())
-
-
-def _relative(missed: Annotated[Tensor, "unknowns"], exact: Annotated[Tensor, "unknowns"]) -> float:
-    """The largest ratio of norms, from their squares; see `Errors` for exact fields that are zero."""
-    largest = exact.max()
-    own = exact > 1e-24 * largest
-    return (missed / torch.where(own, exact, largest if largest > 0 else 1.0)).max().sqrt().item()
-
-
-def measured_stage(field: Field, history: Sequence[Stage], steps: int, residual: float, seconds: float) -> Stage:
-    """What a field is now, with its errors."""
+def measured_stage(
+    field: Field, before: Field | None, history: Sequence[Stage], steps: int, residual: float, seconds: float
+) -> Stage:
+    """What a field is now, with its errors, and how far it is from the one before."""
     network = field.network
     size = sum(p.numel() for p in trainable(network))
     grid, degree = (network.grid, network.degree) if isinstance(network, KAN | Slabs) else (None, None)
+    change = None if before is None else distance(field, before)
     stage = Stage(
         repr(network) if isinstance(network, KAN | Slabs) else type(network).__name__,
-        grid, degree, size, steps, residual, measured_errors(field), None, seconds,
+        grid, degree, size, steps, residual, measured_errors(field, estimated(field)), change, None, seconds,
     )  # fmt: skip
     return replace(stage, order=observed_order(history[-1] if history else None, stage))
 
@@ -542,24 +495,31 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return header, arrays
 
 
+def reaches(stage: Stage, tol: float | None) -> str | None:
+    """That its error is below a tolerance, as far as can be told without the exact solution; None if it is not."""
+    name, found = ("residual", stage.residual) if stage.errors.estimate is None else ("estimated error", stage.errors.estimate)
+    return None if tol is None or not found <= tol else f"converged: {name} {found:.1e} is below tol={tol:g}"
+
+
 def observed_order(previous: Stage | None, stage: Stage) -> float | None:
-    """log of the fall of the error (else of the residual) over log of the growth of the grid."""
+    """log of the fall of the error, as far as it is known, over log of the growth of the grid."""
     if previous is None or previous.grid is None or stage.grid is None or stage.grid <= previous.grid:
         return None
-    before, after = ((s.errors.relative_l2 if s.errors is not None else s.residual) for s in (previous, stage))
+    pairs = [(getattr(s.errors, name) for s in (previous, stage)) for name in ("relative_l2", "estimate")]
+    before, after = next((p for p in map(tuple, pairs) if None not in p), (previous.residual, stage.residual))
     return log(before / after) / log(stage.grid / previous.grid) if 0 < before < inf and 0 < after < inf else None
 
 
-def table(history: tuple[Stage, ...]) -> str:
-    """One row for each stage."""
-    header = f"{'grid':>5} {'degree':>6} {'size':>6} {'steps':>5} {'residual':>9}"
-    exact = any(stage.errors for stage in history)
-    if exact:
-        header += f" {'rel. L2':>9} {'rel. H1':>9} {'max':>9}"
+def table(history: tuple[Stage, ...], kind: str) -> str:
+    """One row for each stage; `kind` is what the estimates of errors are."""
+    exact = any(stage.errors.relative_l2 is not None for stage in history)
+    header = f"{'grid':>5} {'degree':>6} {'size':>6} {'steps':>5} {'residual':>9} {kind:>9}"
+    header += f" {'rel. L2':>9} {'rel. H1':>9} {'max':>9}" if exact else f" {'change':>9}"
     lines = [header + f" {'order':>6} {'seconds':>8}"]
     for s in history:
-        line = f"{s.grid or '-':>5} {s.degree or '-':>6} {s.size:>6} {s.steps:>5} {s.residual:>9.1e}"
-        if s.errors:
-            line += f" {s.errors.relative_l2:>9.1e} {s.errors.relative_h1:>9.1e} {s.errors.max:>9.1e}"
+        e = s.errors
+        found = [s.residual, e.estimate, *((e.relative_l2, e.relative_h1, e.max) if exact else (s.change,))]
+        figures = " ".join(f"{'' if one is None else f'{one:.1e}':>9}" for one in found)
+        line = f"{s.grid or '-':>5} {s.degree or '-':>6} {s.size:>6} {s.steps:>5} {figures}"
         lines.append(line + f" {'' if s.order is None else f'{s.order:.1f}':>6} {s.seconds:>8.2f}")
     return "\n".join(lines)

@@ -28,7 +28,7 @@ from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.slabs import Slabs
-from kanpde.solution import Solution, Stage, measured_stage
+from kanpde.solution import Solution, Stage, measured_stage, reaches
 from kanpde.tensor_product import TensorProduct
 
 # splines that are not trained are tried where a network is FAR from solved after so many stages, or does not end CLOSE
@@ -77,7 +77,8 @@ def solve(
     continuation: values of physical parameters by name, the wanted ones last, of a function that makes the problem:
         `solve(reaction, continuation={"strength": [1, 8]})` trains a network for strength 1 and follows it, by steps that are
         halved where they lead too far, to strength 8, which is then trained as any other (see `examples/continuation.py`).
-    tol: stop once ‖r‖ on fresh points, relative to the sizes of the operators and of the solution, is below it.
+    tol: stop once the relative L2 error is below it, as far as it can be estimated without the exact solution; where it cannot,
+        once ‖r‖ on fresh points is, relative to the sizes of the operators and of the solution.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
     checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
@@ -184,14 +185,17 @@ def _throughout(
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
             return Solution(fitted, tuple(history), status, inference)
         weights = objective.weights
-        history.append(measured_stage(field, history, steps, residual, budget.used))
+        history.append(measured_stage(field, fits[-1][0] if fits else None, history, steps, residual, budget.used))
         trained.append(Trained(field.network, residual))
         fits.append((field, _inferred(objective, budget)))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
         session.keep(fitted, history, inference)
         finer = None if budget.spent else training.refine.refined(trained)
-        status = _verdict(problem, history, best, inference, finer, tol, budget)
+        stage = history[trained.index(best)]
+        status = _verdict(problem, history, stage, inference, finer, tol, budget)
+        if tol is not None and stage.errors.estimate is not None:  # which may be above the residual
+            goal = max(tol * min(1.0, 0.5 * stage.residual / stage.errors.estimate), rounding(problem.order))
         # not while a finer grid brings it nearer by leaps, as the one after a rank that was taken back
         leaps = history[-1].residual < LEAP * min((s.residual for s in history[:-1]), default=inf)
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
@@ -364,18 +368,18 @@ def _means(optimizer: Optimizer, network: nn.Module) -> str:
 def _verdict(
     problem: Problem,
     history: list[Stage],
-    best: Trained,
+    stage: Stage,
     inference: Inference | None,
     finer: nn.Module | None,
     tol: float | None,
     budget: Budget,
 ) -> str | None:
-    """Why to stop, and what to try; None to go on."""
-    residual = best.residual
+    """Why to stop at the best stage, and what to try; None to go on."""
+    residual = stage.residual
     if not isfinite(residual):
         return "failed: the residual is not finite; check the equation near the boundary, or try another seed"
-    if tol is not None and residual <= tol:
-        return f"converged: residual {residual:.1e} is below tol={tol:g}"
+    if reached := reaches(stage, tol):
+        return reached
     # weighted conditions round more coarsely: there a refinement that gains nothing tells
     gained = history[-1].residual < 0.5 * min((s.residual for s in history[:-1]), default=inf)
     if residual < 2 * rounding(problem.order) or (residual < 10 * rounding(problem.order) and not gained):
@@ -396,7 +400,7 @@ def _verdict(
             f"stopped: three refinements brought no progress {so_far}; give a richer network, such as "
             "KAN([axes, Product(unknowns, rank=16)]), or check that the problem is well posed"
         )
-    if finer is None and not isinstance(best.network, KAN):
+    if finer is None and stage.grid is None:
         return f"stopped: no more progress {so_far}; give a larger network, or a KAN, whose grids refine"
     if finer is None:
         return f"stopped: the last grid is done {so_far}; allow finer ones by refine=Adaptive(grid=…, size=…)"

@@ -23,7 +23,7 @@ from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, po
 from kanpde.sampling import Graded
 from kanpde.shapes import Box
 from kanpde.slabs import patch_network
-from kanpde.solution import Solution, Stage, measured_stage
+from kanpde.solution import Solution, Stage, measured_stage, reaches
 from kanpde.tensors import Plane
 
 FINER = 1e-3  # what the splines miss, from one patch to the next
@@ -122,7 +122,7 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
                 end, so_far = _end(history[-1].residual, session.tol)
                 status = f"{end}: a finer patch adds nothing but {changes[-1]:.1e} of noise, {so_far}"
             else:
-                field = _measured(plane, patch, history, session)
+                field = _measured(plane, patch, field, history, session)
                 session.keep(field, history)
                 lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
                 status = _verdict(settings, patch, lines, changes, solved, history, session.tol)
@@ -136,15 +136,15 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
     if len(history) == earlier:
         if failed or before is not None:
             return None
-        field = _measured(plane, patch, history, session)  # what there is of the first
+        field = _measured(plane, patch, field, history, session)  # what there is of the first
     return Solution(field, tuple(history), status)
 
 
-def _measured(plane: Plane, patch: Patch, history: list[Stage], session: Session) -> Field:
+def _measured(plane: Plane, patch: Patch, before: Field, history: list[Stage], session: Session) -> Field:
     """The field of a patch, whose figures are added to the history."""
     field = plane.field.with_network(patch.network())
     residual = Objective(field, Graded(), plane.weights, point_count(field), session.seed + len(history)).validated()
-    history.append(measured_stage(field, history, patch.steps, residual, session.budget.used))
+    history.append(measured_stage(field, before if history else None, history, patch.steps, residual, session.budget.used))
     return field
 
 
@@ -165,8 +165,8 @@ def _verdict(
 ) -> str | None:
     """Why to stop, and what to try; None to go on."""
     residual = history[-1].residual
-    if tol is not None and residual <= tol:
-        return f"converged: residual {residual:.1e} is below tol={tol:g}"
+    if reached := reaches(history[-1], tol):
+        return reached
     end, so_far = _end(residual, tol)
     now = count(patch.lines, patch.plane)
     if solved and min(patch.missed, changes[-1]) <= settings.tolerance:

@@ -1,0 +1,173 @@
+"""What a solution misses, without an exact one: its equations are solved once more, linearized, for the error itself.
+
+With L the derivative of equations and conditions at u, e = u* − u satisfies L e = −r up to terms of second order. It is sought
+by least squares on collocation points, within the same ansatz, among all products of splines on grids that owe nothing to the
+network. So ‖e‖ is the norm of the residual that is dual to v ↦ ‖L*v‖, computed by its Riesz representative (I. Babuška
+and W. Rheinboldt, Int. J. Numer. Methods Eng. 12, 1978; for networks arXiv 2210.14129), and not the one of its values, which
+says little where L amplifies. For linear equations the splines are all that is approximate; others are only indicated.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import comb, sqrt
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from kanpde.derivatives import Column
+from kanpde.factorizations import QR, NormalEquations
+from kanpde.field import Field
+from kanpde.functions import columns
+from kanpde.jacobians import Recorder
+from kanpde.layers import Layer, Product
+from kanpde.networks import KAN, trainable
+from kanpde.pieces import Dense, Piece
+from kanpde.residuals import Objective
+from kanpde.sampling import Graded
+from kanpde.slabs import Slabs, time_splines
+
+MOST = {1: 192, 2: 576, 3: 512}  # splines of a single output, by the number of axes
+MANY_AXES = 300  # products where those of all splines would be too many
+ROWS, ROWS_ON_LINES = 4, 16  # for each coefficient
+EXPLAINED = 0.03  # a grid is enough if it leaves less than this of the residual
+# on a shape some splines touch few points, or none; on a box nothing is to be damped
+DAMPING, DAMPING_ON_SHAPES = 1e-22, 1e-10
+
+
+class Corrected(Field):
+    """A field and, added to it, the change that a network makes within the same ansatz: what is built in stays."""
+
+    def __init__(self, base: Field, network: KAN) -> None:
+        vars(self).update(vars(base.with_network(network)))
+        self.base = base
+
+    def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
+        change = self.change(recorder, **x)
+        return {name: u + change[name] for name, u in self.base(**x).items()}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What to add to a field so that its equations, linearized, hold: minus its error.
+
+    `unexplained` is the share of ‖r‖ that the splines leave, of high frequencies or of noise, which matter less; `size` is the
+    largest root mean square of an unknown's change.
+    """
+
+    field: Corrected
+    unexplained: float
+    size: float
+
+    def __call__(self, x: Mapping[str, Column]) -> dict[str, Column]:
+        return self.field.change(**x)
+
+
+def correction(field: Field) -> Correction | None:
+    """By the coarser of two grids, if that explains the residual; None where rows mix points.
+
+    What no grid explains is noise to the least squares, and ends up in the change. So there are two sets of points then, and
+    the smaller change counts: both hold the error, and each its own noise.
+    """
+    problem = field.problem
+    dimension = problem.domain.dimension
+    each = MOST.get(dimension, 0) / (1 if dimension == 1 else sqrt(_count(field)))
+    finest = max(round(each ** (1 / dimension)), problem.order + 5)
+    tried: list[Correction] = []
+    for count, seed in ((max(finest // 2, problem.order + 5), 0), (finest, 0), (finest, 1)):
+        found = _correction(field, count, seed)
+        if found is None or found.unexplained < EXPLAINED:
+            return found
+        tried.append(found)
+    return min(tried[1:], key=lambda one: one.size)
+
+
+def _correction(field: Field, count: int, seed: int) -> Correction | None:
+    """With so many splines on each axis, on points that depend on the seed."""
+    problem = field.problem
+    network = _products(field, count)
+    corrected = Corrected(field, network)
+    rows = ROWS_ON_LINES if problem.domain.dimension == 1 else ROWS
+    objective = Objective(corrected, Graded(), {}, rows * _first_columns(network) // len(problem.unknowns), seed)
+    if objective.obstacle() is not None:
+        return None
+    factorization = QR() if problem.domain.dimension == 1 else NormalEquations()
+    damping = DAMPING if problem.domain.share == 1 else DAMPING_ON_SHAPES
+    system = factorization.factorize(_chosen(objective, network), damping)
+    move = system.solve(damping)
+    if not torch.isfinite(move).all():
+        return None
+    first = network.layers[0]
+    with torch.no_grad():
+        rows = first.table[: int(first.counts[0])]
+        rows.copy_(move[: rows.numel()].view_as(rows))
+    left = 1 - system.reduction(move) / system.squares if system.squares > 0 else 0.0
+    changes = corrected.change(**columns(objective.batch.interior, problem.domain.names)).values()
+    size = max(change.detach().square().mean().sqrt().item() for change in changes)
+    return Correction(corrected, max(left, 0.0) ** 0.5, size)
+
+
+def _first_columns(network: KAN) -> int:
+    """Coefficients of the first axis' splines: those of all products, as the others' are given."""
+    first = network.layers[0]
+    return int(first.counts[0]) * first.table.shape[1]
+
+
+def _chosen(objective: Objective, network: KAN) -> Iterator[Piece]:
+    """Rows of those coefficients, and of the problem's parameters."""
+    own, all_ = _first_columns(network), sum(p.numel() for p in trainable(network))
+    for piece in objective.linearized():
+        rows = piece.dense()
+        yield Dense(torch.cat([rows[:, :own], rows[:, all_:]], 1))
+
+
+def _products(field: Field, count: int) -> KAN:
+    """Zero, as a sum of products: of `count` splines of the first axis, whose coefficients are free, with all products of those
+
+    of the other axes; above three axes with all polynomials in them up to a total degree, of which there are few enough.
+    """
+    problem = field.problem
+    dimension, degree = problem.domain.dimension, problem.order + 4
+    wraps = field.network.periodic if isinstance(field.network, KAN | Slabs) else ()
+    few = dimension > max(MOST)
+    spans = [1 if few and axis not in wraps else count if axis in wraps else count - degree for axis in range(dimension)]
+    counts = [n if axis in wraps else n + degree for axis, n in enumerate(spans)]
+    chosen = list(product(*map(range, counts[1:])))
+    if few:
+        total = 1
+        while counts[0] * comb(total + dimension, dimension - 1) <= MANY_AXES:  # one more than so far
+            total += 1
+        chosen = [c for c in chosen if sum(c) <= total]
+    nodes = Product(_count(field), rank=len(chosen))
+    numbers = torch.tensor(chosen, dtype=torch.long).view(len(chosen), dimension - 1)
+    parts, end, random = [], torch.ones(1, dtype=torch.float64), torch.Generator()
+    for axis, (several, own) in enumerate(zip(spans, counts, strict=True)):
+        part = Layer.initial(-end, end, nodes, several, degree, torch.tensor([axis in wraps]), random)
+        functions = time_splines(0, degree) if few and axis not in wraps else torch.eye(own, dtype=torch.float64)
+        with torch.no_grad():
+            part.table.zero_()
+            if axis > 0:
+                part.table[:own] = functions[:, numbers[:, axis - 1]].repeat(1, nodes.count)
+        parts.append(part)
+    return KAN.from_layers([Layer.joined(parts)])
+
+
+def _count(field: Field) -> int:
+    """Outputs of a network for the field's ansatz."""
+    return (len(field.problem.materials) + 1) * sum(ansatz.pieces for ansatz in field.ansatz.values())
+
+
+def is_linear(field: Field) -> bool:
+    """Whether equations and conditions are affine in the unknowns: their second difference vanishes."""
+    network = _products(field, field.problem.order + 5)
+    objective = Objective(Corrected(field, network), Graded(), {}, 64, seed=0)
+    random = torch.randn(objective.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    start, rows = objective.coefficients, []
+    direction = torch.zeros_like(start)
+    direction[: _first_columns(network)] = random[: _first_columns(network)]
+    for step in (0.0, 1.0, 2.0):
+        objective.coefficients = torch.where(direction != 0, step * direction, start)
+        rows.append(objective.residual())
+    second: Annotated[Tensor, "rows"] = rows[0] - 2 * rows[1] + rows[2]
+    return bool(second.norm() <= 1e-9 * (rows[2] - rows[0]).norm())
