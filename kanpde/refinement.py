@@ -70,7 +70,7 @@ class Adaptive:
         spans = tuple(2 * n if wanted else n for n, wanted in zip(network.spans, chosen, strict=True))
         if max(spans) > self.grid:
             return None
-        degree = max(network.degree, min(network.degree + 2, self.degree))
+        degree = None if network.degree is None else max(network.degree, min(network.degree + 2, self.degree))
         finer = network.adapted().refined(spans if len(network.layers) == 1 else 2 * network.grid, degree)
         return self._affordable(finer)
 
@@ -122,6 +122,7 @@ class Grids:
             return None
         for entry in self.grids:
             grid, degree = entry if isinstance(entry, tuple) else (entry, network.degree)
-            if grid >= network.grid and degree >= network.degree and (grid, degree) != (network.grid, network.degree):
+            steps = grid - network.grid, (degree or 0) - (network.degree or 0)
+            if min(steps) >= 0 < max(steps):
                 return network.adapted().refined(grid=grid, degree=degree)
         return None

@@ -5,10 +5,10 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain "
-    "meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs pieces "
-    "jacobians field tensors patches evolution sampling residuals factorizations optimizers refinement estimates "
-    "export plot solution continuation progress marching tensor_product solver cli"
+    "derivatives splines bases modes bumps functions rules outlines domains combinations shapes simplices facets mesh_files "
+    "mesh_domain meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs pieces "
+    "jacobians field tensors patches evolution sampling residuals factorizations optimizers refinement estimates export "
+    "plot solution continuation progress marching tensor_product solver cli"
 ).split()
 
 
