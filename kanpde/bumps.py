@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache, partial
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from kanpde.bases import Alive, Basis, Everywhere, Functions, PerInput, Points
 from kanpde.splines import Knots
 
-BEYOND = 3  # Gaussians with their centre outside of the range, on each side
+BEYOND = 3.0  # σ, as far as Gaussians outside of the range have their centres
 
 
 def gaussian_derivative(t: Tensor, order: int) -> Tensor:
@@ -28,10 +29,10 @@ def _bumps(x: Points, centres: Tensor, widths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Gaussian(Basis):
-    """Radial functions exp(−(x − c)²/2σ²) with centres c at the ends of `grid` spans and three beyond on each side.
+    """Radial functions exp(−(x − c)²/2σ²) with centres c at the ends of `grid` spans and, as far as 3σ, beyond.
 
-    σ is `width` times a span. The edges of arXiv 2405.06721 (FastKAN); of what width 1 leaves, about 1e-7 stays however fine
-    the grid is (V. Maz'ya, G. Schmidt, Approximate Approximations, 2007); wider ones are better, and worse conditioned.
+    σ is `width` times a span. The edges of arXiv 2405.06721 (FastKAN). However fine the grid is, errors stay above about 1e-7
+    for width 1 (V. Maz'ya, G. Schmidt, Approximate Approximations, 2007); wider ones come nearer, and are worse conditioned.
     """
 
     width: float = 1.0
@@ -39,25 +40,30 @@ class Gaussian(Basis):
     def __post_init__(self) -> None:
         _check_width(self, self.width)
 
+    @property
+    def _outside(self) -> int:
+        """Centres beyond each end."""
+        return ceil(BEYOND * self.width)
+
     def counts(self, knots: Knots, periodic: Tensor) -> PerInput:
-        return self.lengths(knots, periodic) + 2 * BEYOND
+        return self.lengths(knots, periodic) + 2 * self._outside
 
     def at(self, x: Points, knots: Knots, periodic: Tensor) -> Functions:
         low, high = self.ends(knots, periodic)
-        counts = self.counts(knots, periodic)
-        span = ((high - low) / (counts - 2 * BEYOND - 1))[:, None]
-        centres = low[:, None] + span * torch.arange(-BEYOND, int(counts.max()) - BEYOND, dtype=x.dtype)
+        counts, outside = self.counts(knots, periodic), self._outside
+        span = ((high - low) / (counts - 2 * outside - 1))[:, None]
+        centres = low[:, None] + span * torch.arange(-outside, int(counts.max()) - outside, dtype=x.dtype)
         t, width = _bumps(x, centres, self.width * span), self.width * span.T
         return Everywhere(x, counts, lambda order: gaussian_derivative(t, order) / width**order)
 
 
 @dataclass(frozen=True)
 class MexicanHat(Basis):
-    """A constant and wavelets ψ((x − c)/σ), ψ(t) = (1 − t²) exp(−t²/2), at all scales from `grid` spans up.
+    """A constant and wavelets ψ((x − c)/σ), ψ(t) = (1 − t²) exp(−t²/2), at all scales from the range to one of `grid` spans.
 
-    The levels halve `grid` as long as it is even; each has centres at the ends of its spans, one more beyond on each side,
-    and σ of `width` spans. The edges of arXiv 2405.12832 (Wav-KAN), whose scales are trained and here are not: twice the grid
-    is one level more, whose coefficients begin as zero.
+    From level to level spans are halved, on the way to the whole range rounded up; each level has centres at the ends of its
+    spans, one more beyond on each side, and σ of `width` spans. The edges of arXiv 2405.12832 (Wav-KAN), whose scales are
+    trained and here are not: twice the grid is one level more, whose coefficients begin as zero.
     """
 
     width: float = 0.5
@@ -69,7 +75,7 @@ class MexicanHat(Basis):
         return torch.tensor([len(_levels(spans)[0]) + 1 for spans in (self.lengths(knots, periodic) - 1).tolist()])
 
     def spread(self, alive: int) -> Tensor:
-        return (1 + torch.arange(alive, dtype=torch.float64)) ** -2
+        return (1 + torch.arange(alive) // 4).double() ** -2  # the constant and the whole range's wavelets are one
 
     def nests(self, spans: int, finer: int) -> bool:
         return finer % spans == 0 and (finer // spans).bit_count() == 1
@@ -91,10 +97,10 @@ class MexicanHat(Basis):
 
 @cache
 def _levels(spans: int) -> tuple[Tensor, Tensor]:
-    """Centres and lengths of spans, as shares of the range, of all levels down to `spans`, coarse ones first."""
+    """Centres and lengths of spans, as shares of the range, of all levels, coarse ones first."""
     levels = [spans]
-    while levels[0] % 2 == 0:
-        levels.insert(0, levels[0] // 2)
+    while levels[0] > 1:
+        levels.insert(0, (levels[0] + 1) // 2)
     float64 = partial(torch.tensor, dtype=torch.float64)
     centres = [number / n for n in levels for number in range(-1, n + 2)]
     return float64(centres), float64([1 / n for n in levels for _ in range(n + 3)])

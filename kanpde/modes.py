@@ -31,7 +31,7 @@ class Chebyshev(Modes):
         return self.lengths(knots, periodic)
 
     def spread(self, alive: int) -> Tensor:
-        return (1 + torch.arange(alive, dtype=torch.float64)) ** -2
+        return torch.arange(alive).clamp_min(1).double() ** -2
 
     def at(self, x: Points, knots: Knots, periodic: Tensor) -> Functions:
         low, high = self.ends(knots, periodic)
@@ -74,7 +74,7 @@ class Fourier(Modes):
         return 2 * self.lengths(knots, periodic) - 1
 
     def spread(self, alive: int) -> Tensor:
-        return (1 + torch.arange(1, alive + 1, dtype=torch.float64) // 2) ** -2
+        return (torch.arange(1, alive + 1) // 2).clamp_min(1).double() ** -2
 
     def at(self, x: Points, knots: Knots, periodic: Tensor) -> Functions:
         low, high = self.ends(knots, periodic)
