@@ -89,11 +89,14 @@ class Everywhere:
     """Functions each of which is alive on all of the range, from `derivatives(order)`; zero beyond an input's own number."""
 
     def __init__(self, x: Points, counts: PerInput, derivatives: Callable[[int], Alive]) -> None:
-        self.first, self._derivatives = torch.zeros_like(x, dtype=torch.long), derivatives
+        self.first, self._made = torch.zeros_like(x, dtype=torch.long), derivatives
         self._beyond = torch.arange(int(counts.max()))[:, None, None] >= counts
+        self._derivatives: dict[int, Alive] = {}
 
     def derivative(self, order: int) -> Alive:
-        return self._derivatives(order).masked_fill(self._beyond, 0.0)
+        if order not in self._derivatives:
+            self._derivatives[order] = self._made(order).masked_fill(self._beyond, 0.0)
+        return self._derivatives[order]
 
 
 class Piecewise(Basis):
