@@ -170,7 +170,10 @@ class Splines(Piecewise):
 
 @dataclass(frozen=True)
 class Hat(Piecewise):
-    """Piecewise linear functions, one at each end of `grid` spans, as finite elements have them: for first order at most."""
+    """Piecewise linear functions, one at each end of `grid` spans, as finite elements have them.
+
+    Their slopes jump: they are for data, and for coefficients that no equation differentiates.
+    """
 
     pieces: ClassVar[int] = 1
 
