@@ -14,6 +14,8 @@ from kanpde.splines import Knots, uniform_knots
 
 
 class Modes(Basis):
+    """Functions that do not depend on how many there are."""
+
     def nests(self, spans: int, finer: int) -> bool:
         return finer >= spans
 
@@ -22,9 +24,9 @@ class Modes(Basis):
 class Chebyshev(Modes):
     """Chebyshev polynomials T₀, …, T_grid on the range of an input: spectral accuracy for smooth functions.
 
-    Outside of the range the polynomials go on, all of whose derivatives are continuous; T_n grows like cosh(n √(2δ)) a share
-    δ of half the range away: by the margin that hidden inputs have, a little further is no harm. Derivatives are Gegenbauer
-    polynomials, NIST Digital Library of Mathematical Functions, 18.9.19 and, for the recurrences, 18.9.1.
+    Outside of the range the polynomials go on, with all their derivatives: T_n grows like cosh(n √(2δ)), δ half ranges away.
+    Hidden inputs have a margin, and what goes a little beyond it does no harm. Derivatives are Gegenbauer polynomials: NIST
+    Digital Library of Mathematical Functions, 18.9.19 and, for the recurrences, 18.9.1.
     """
 
     def counts(self, knots: Knots, periodic: Tensor) -> PerInput:

@@ -34,7 +34,8 @@ class Adaptive:
     A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: where
     halved spans of some axes gained less than `gain`, those of the others are halved; where that gained little, the rank is
     doubled; a doubled rank that gained next to nothing is taken back for halved spans, and where that was no better both are
-    refined. All refinements are exact, so that nothing learned is lost. Networks without products have no rank to raise.
+    refined. Nothing learned is lost, as refinements are exact but for those of periodic splines and of Gaussians. Networks
+    without products have no rank to raise, bases other than splines no degree.
 
     Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
