@@ -75,7 +75,7 @@ class MexicanHat(Basis):
         return torch.tensor([len(_levels(spans)[0]) + 1 for spans in (self.lengths(knots, periodic) - 1).tolist()])
 
     def spread(self, alive: int) -> Tensor:
-        return (1 + torch.arange(alive) // 4).double() ** -2  # the constant and the whole range's wavelets are one
+        return (1 + torch.arange(alive) // 4).double() ** -2  # as the squares of spans, from level to level
 
     def nests(self, spans: int, finer: int) -> bool:
         return finer % spans == 0 and (finer // spans).bit_count() == 1
