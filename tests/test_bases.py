@@ -423,6 +423,11 @@ def test_functions_are_fitted(basis):
     assert solution.history[-1].residual < (0.1 if basis == Hat() else 1e-3)
 
 
+def test_networks_say_what_they_are_made_of():
+    assert repr(KAN([1, 1], grid=4, basis=Chebyshev())) == "KAN([1, 1], grid=4, basis=Chebyshev(), 6 coefficients)"
+    assert repr(KAN([1, 1], grid=4, basis=Splines(3))) == "KAN([1, 1], grid=4, degree=3, 8 coefficients)"
+
+
 @every
 def test_files_hold_every_basis(basis, tmp_path):
     network = KAN([2, 3, Product(1, rank=2)], grid=2, basis=basis).refined((4, 2))
