@@ -1,5 +1,7 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
+from kanpde.bases import Hat, Splines
+from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
@@ -8,6 +10,7 @@ from kanpde.layers import Product
 from kanpde.manufactured import manufactured
 from kanpde.marching import Marching
 from kanpde.mesh_domain import MeshDomain
+from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
 from kanpde.problem import Problem
@@ -32,15 +35,19 @@ __all__ = [
     "Box",
     "ByDamping",
     "BySize",
+    "Chebyshev",
     "CoefficientField",
     "Condition",
     "Dirichlet",
     "Disk",
     "Ellipse",
+    "Fourier",
     "GaussLegendre",
+    "Gaussian",
     "Graded",
     "Grids",
     "Halton",
+    "Hat",
     "Integral",
     "Interface",
     "Interval",
@@ -48,6 +55,7 @@ __all__ = [
     "LevenbergMarquardt",
     "Marching",
     "MeshDomain",
+    "MexicanHat",
     "Neumann",
     "NormalEquations",
     "Observations",
@@ -61,6 +69,7 @@ __all__ = [
     "SSBroyden",
     "Sobol",
     "Solution",
+    "Splines",
     "TensorProduct",
     "Uniform",
     "curl",

@@ -16,6 +16,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from kanpde.bases import Splines
 from kanpde.derivatives import Column
 from kanpde.factorizations import QR, NormalEquations
 from kanpde.field import Field
@@ -143,7 +144,7 @@ def _products(field: Field, count: int) -> KAN:
     numbers = torch.tensor(chosen, dtype=torch.long).view(len(chosen), dimension - 1)
     parts, end, random = [], torch.ones(1, dtype=torch.float64), torch.Generator()
     for axis, (several, own) in enumerate(zip(spans, counts, strict=True)):
-        part = Layer.initial(-end, end, nodes, several, degree, torch.tensor([axis in wraps]), random)
+        part = Layer.initial(-end, end, nodes, several, Splines(degree), torch.tensor([axis in wraps]), random)
         functions = time_splines(0, degree) if few and axis not in wraps else torch.eye(own, dtype=torch.float64)
         with torch.no_grad():
             part.table.zero_()

@@ -1,4 +1,4 @@
-"""One layer of a KAN: spline edges, and nodes that sum them or products of them.
+"""One layer of a KAN: edges that are sums of a basis, and nodes that sum them or products of them.
 
 A layer evaluates its edges through `EdgeFunctions`: one object for each set of points, whose derivatives autograd
 follows to any order. It is also where coefficients enter.
@@ -15,7 +15,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from kanpde.splines import LocalBasis, elevate_degree, insert_knots, uniform_knots
+from kanpde.bases import Basis, Splines
 
 MARGIN = 0.05  # of a hidden range, on each side: training moves it
 
@@ -55,17 +55,19 @@ def silu_derivative(x: Tensor, sigma: Tensor, order: int) -> Tensor:
 class EdgeFunctions:
     """All edge functions of one layer at given points: S_k = T⁽ᵏ⁾(x) c, for every order k that is asked for.
 
-    T is sparse: at a point each input has degree + 1 local splines and its residual activation. Each order is computed
-    once; the derivative of S_k by x is S_{k+1}, so nested autograd stays exact and shares its parts.
+    T is sparse: at a point each input has the functions of its basis that are alive, degree + 1 of splines, and its residual
+    activation. Each order is computed once; the derivative of S_k by x is S_{k+1}, so nested autograd stays exact and shares
+    its parts.
     """
 
     def __init__(self, layer: "Layer", x: Inputs) -> None:
         self.layer, self.x = layer, x
-        self._basis = LocalBasis(x.detach(), layer.knots, layer.degree)
+        self._basis = layer.basis.at(x.detach(), layer.knots, layer.periodic)
         self._sigmoid = torch.sigmoid(x.detach())
-        local = self._basis.first[..., None] + torch.arange(layer.degree + 1, device=x.device)
-        if layer.periodic.any():
-            local = torch.where(layer.periodic[:, None], local % layer.counts[:, None], local)
+        alive = len(self._basis.derivative(0))
+        local = self._basis.first[..., None] + torch.arange(alive, device=x.device)
+        if layer.periodic.any() or (layer.counts < alive).any():  # around a ring, or zeros beyond the last function
+            local = local % layer.counts[:, None]
         rows = torch.cat([local + layer.first_row[:, None], layer.activation_row[:, None].expand(len(x), -1, 1)], 2)
         self.rows: Annotated[Tensor, "points inputs local"] = rows
         self._columns = rows.flatten().int()
@@ -74,7 +76,7 @@ class EdgeFunctions:
         self._terms: dict[int, Tensor] = {}
 
     def terms(self, order: int) -> Annotated[Tensor, "points inputs local"]:
-        """Derivatives of the local splines and, last, of the activation, which periodic inputs lack."""
+        """Derivatives of the functions alive and, last, of the activation, which periodic inputs lack."""
         if order not in self._terms:
             activation = silu_derivative(self.x.detach(), self._sigmoid, order) * ~self.layer.periodic
             self._terms[order] = torch.cat([self._basis.derivative(order), activation[None]]).permute(1, 2, 0).contiguous()
@@ -114,11 +116,11 @@ class _Edges(torch.autograd.Function):
 
 
 class Layer(nn.Module):
-    """Edges from every input to every node: spline + weight · silu, coefficients in one `table` (rows, edges).
+    """Edges from every input to every node: a sum of a basis + weight · silu, coefficients in one `table` (rows, edges).
 
-    The rows of input i are its spline coefficients (a periodic input has one for each span) and, unless it is
+    The rows of input i are the coefficients of its basis (a periodic spline has one for each span) and, unless it is
     periodic, the weight of its activation. Inputs may have different numbers of spans: the last knot of shorter rows is
-    repeated to the length of the longest.
+    repeated to the length of the longest. In place of `basis` the degree of splines may be given.
     """
 
     knots: Tensor
@@ -127,12 +129,10 @@ class Layer(nn.Module):
     first_row: Tensor
     activation_row: Tensor
 
-    def __init__(self, knots: Tensor, degree: int, nodes: Product | int, periodic: Tensor, table: Tensor) -> None:
+    def __init__(self, knots: Tensor, basis: Basis | int, nodes: Product | int, periodic: Tensor, table: Tensor) -> None:
         super().__init__()
-        self.degree, self.nodes = degree, nodes
-        # knots of each input that mean something: clamped ones end in degree + 1 equal ones, periodic ones in a single one
-        own = (knots < knots[:, -1:]).sum(1) + torch.where(periodic, 1, degree + 1)
-        counts = own - degree - 1 - degree * periodic.long()
+        self.basis, self.nodes = Splines(basis) if isinstance(basis, int) else basis, nodes
+        counts = self.basis.counts(knots, periodic)
         size = counts + (~periodic).long()
         first_row = size.cumsum(0) - size
         for name, tensor in {
@@ -147,23 +147,31 @@ class Layer(nn.Module):
 
     @staticmethod
     def initial(
-        low: Tensor, high: Tensor, nodes: Product | int, grid: int, degree: int, periodic: Tensor, random: torch.Generator
+        low: Tensor, high: Tensor, nodes: Product | int, grid: int, basis: Basis, periodic: Tensor, random: torch.Generator
     ) -> "Layer":
         """Knots on [low, high] and coefficients whose outputs have variance one (after arXiv 2509.03417)."""
         inputs = len(low)
-        knots = _layer_knots(low, high, grid, degree, periodic)
+        knots = basis.knots(low, high, grid, periodic)
         edges = nodes.count * nodes.rank if isinstance(nodes, Product) else nodes
-        layer = Layer(knots, degree, nodes, periodic, torch.zeros(0, edges, dtype=torch.float64))
+        layer = Layer(knots, basis, nodes, periodic, torch.zeros(0, edges, dtype=torch.float64))
         rows = int((layer.counts + (~periodic).long()).sum())
         table = torch.randn(rows, edges, generator=random, dtype=torch.float64)
-        # Σ_m B_m² on average: what independent coefficients of variance one give the spline's variance
+        # Σ_m s_m² B_m² on average: what independent coefficients of variance s_m² give the sum's variance
         sites = low + (high - low) * torch.linspace(0, 1, 201, dtype=torch.float64)[:, None]
-        variance = LocalBasis(sites, knots, degree).derivative(0).square().sum(0).mean()
+        values = basis.at(sites, knots, periodic).derivative(0)
+        variance = (basis.spread(len(values))[:, None, None] * values).square().sum(0).mean()
         # a product has the variance of its factors' product, a sum the sum of theirs
         scale = nodes.rank ** (-0.5 / inputs) if isinstance(nodes, Product) else 1 / sqrt(inputs)
         table *= scale / variance.sqrt()
+        for first, count in zip(layer.first_row.tolist(), layer.counts.tolist(), strict=True):
+            table[first : first + count] *= basis.spread(count)[:, None]
         table[layer.activation_row[~periodic]] *= 0.1
-        return Layer(knots, degree, nodes, periodic, table)
+        return Layer(knots, basis, nodes, periodic, table)
+
+    @property
+    def degree(self) -> int | None:
+        """Of splines."""
+        return self.basis.degree
 
     @property
     def count(self) -> int:
@@ -173,23 +181,21 @@ class Layer(nn.Module):
     @property
     def spans(self) -> tuple[int, ...]:
         """Number of spans of each input."""
-        _, high = self.ends
-        inside = [row[self.degree :][row[self.degree :] < end] for row, end in zip(self.knots, high, strict=True)]
-        return tuple(len(knots.unique()) for knots in inside)
+        ends = zip(self.knots, *self.ends, strict=True)
+        return tuple(len(row[(row >= low) & (row < high)].unique()) for row, low, high in ends)
 
     @property
     def ends(self) -> tuple[Annotated[Tensor, "inputs"], Annotated[Tensor, "inputs"]]:
         """Where the spans of each input begin and end."""
-        last = torch.where(self.periodic, self.counts + self.degree, self.counts)
-        return self.knots[:, self.degree], self.knots.gather(1, last[:, None])[:, 0]
+        return self.basis.ends(self.knots, self.periodic)
 
     def by_input(self) -> list["Layer"]:
         """A layer for each input alone."""
         sizes = (self.counts + (~self.periodic).long()).tolist()
-        own = (self.counts + self.degree * (1 + self.periodic.long()) + 1).tolist()
+        own = self.basis.lengths(self.knots, self.periodic).tolist()
         tables = self.table.detach().split(sizes)
         return [
-            Layer(self.knots[i : i + 1, :n], self.degree, self.nodes, self.periodic[i : i + 1], tables[i])
+            Layer(self.knots[i : i + 1, :n], self.basis, self.nodes, self.periodic[i : i + 1], tables[i])
             for i, n in enumerate(own)
         ]
 
@@ -199,7 +205,7 @@ class Layer(nn.Module):
         longest = max(part.knots.shape[1] for part in parts)
         rows = [torch.cat([p.knots, p.knots[:, -1:].expand(-1, longest - p.knots.shape[1])], 1) for p in parts]
         periodic, table = torch.cat([p.periodic for p in parts]), torch.cat([p.table.detach() for p in parts])
-        return Layer(torch.cat(rows), parts[0].degree, parts[0].nodes, periodic, table)
+        return Layer(torch.cat(rows), parts[0].basis, parts[0].nodes, periodic, table)
 
     def forward(self, x: Inputs, record: "Record | None" = None) -> Annotated[Tensor, "points nodes"]:
         functions = EdgeFunctions(self, x)
@@ -213,34 +219,30 @@ class Layer(nn.Module):
             return products.unflatten(1, (self.nodes.count, self.nodes.rank)).sum(2)
         return edges.sum(1)
 
-    def refined(self, spans: Sequence[int], degree: int) -> "Layer":
-        """The same functions on so many spans for each input and of the given degree; see `KAN.refined`."""
-        return Layer.joined([one._refined(count, degree) for one, count in zip(self.by_input(), spans, strict=True)])
+    def refined(self, spans: Sequence[int], basis: Basis) -> "Layer":
+        """The same functions on so many spans for each input and of a finer basis of the same kind; see `KAN.refined`."""
+        return Layer.joined([one._refined(count, basis) for one, count in zip(self.by_input(), spans, strict=True)])
 
-    def _refined(self, count: int, degree: int) -> "Layer":
+    def _refined(self, count: int, basis: Basis) -> "Layer":
         """Of a single input."""
-        (before,) = self.spans
-        if (count, degree) == (before, self.degree):
+        if ((count,), basis) == (self.spans, self.basis):
             return self
-        if self.periodic.any() or count % before:
-            return self.refitted(_layer_knots(*self.ends, count, degree, self.periodic), degree)
-        splines, knots = self.table.detach()[None, :-1], self.knots
-        for p in range(self.degree, degree):
-            splines, knots = elevate_degree(splines, knots, p)
-        finer = _subdivided(knots[0], count // before)[None]
-        splines = insert_knots(splines, knots, degree, finer)
-        return Layer(finer, degree, self.nodes, self.periodic, torch.cat([splines[0], self.table.detach()[-1:]]))
+        own, activation = self.table.detach().tensor_split(self.counts)
+        if (found := self.basis.embedded(own, self.knots, self.periodic, basis, count)) is None:
+            return self.refitted(basis.knots(*self.ends, count, self.periodic), basis)
+        finer, knots = found
+        return Layer(knots, basis, self.nodes, self.periodic, torch.cat([finer, activation]))
 
     def widened(self, extra: "Layer") -> "Layer":
         """The sums of products of both layers, of which the new ones begin as zero: the same functions."""
         assert isinstance(self.nodes, Product)
         assert isinstance(extra.nodes, Product)
         nodes = Product(self.nodes.count, self.nodes.rank + extra.nodes.rank)
-        extra = extra.refitted(self.knots, self.degree)
+        extra = extra.refitted(self.knots, self.basis)
         new = extra.table.detach().clone()
         new[: extra.first_row[1] if len(extra.first_row) > 1 else None] = 0.0  # one factor of each product
         tables = [t.unflatten(1, (self.nodes.count, -1)) for t in (self.table.detach(), new)]
-        return Layer(self.knots, self.degree, nodes, self.periodic, torch.cat(tables, 2).flatten(1))
+        return Layer(self.knots, self.basis, nodes, self.periodic, torch.cat(tables, 2).flatten(1))
 
     def stretched(self, x: Inputs) -> "Layer":
         """The same functions on knots that fit the ranges of the given inputs."""
@@ -252,11 +254,11 @@ class Layer(nn.Module):
         start, end = torch.where(fits, low, wanted[0]), torch.where(fits, high, wanted[1])
         share = (self.knots - low[:, None]) / (high - low)[:, None]
         knots = torch.lerp(start[:, None], end[:, None], share)  # repeated knots stay so
-        return self.refitted(knots, self.degree)
+        return self.refitted(knots, self.basis)
 
-    def refitted(self, knots: Tensor, degree: int) -> "Layer":
+    def refitted(self, knots: Tensor, basis: Basis) -> "Layer":
         """The nearest functions, in least squares, on other knots."""
-        blank = Layer(knots, degree, self.nodes, self.periodic, self.table.detach()[:0])
+        blank = Layer(knots, basis, self.nodes, self.periodic, self.table.detach()[:0])
         count = 4 * knots.shape[1]
         nodes = (1 - torch.cos(torch.pi * (torch.arange(count, dtype=knots.dtype) + 0.5) / count)) / 2
         low, high = blank.ends
@@ -271,21 +273,7 @@ class Layer(nn.Module):
             parts.append(torch.linalg.lstsq(design, values[:, i], driver="gelsd").solution)
             if not self.periodic[i]:
                 parts.append(self.table.detach()[self.activation_row[i], None])
-        return Layer(knots, degree, self.nodes, self.periodic, torch.cat(parts))
-
-
-def _layer_knots(low: Tensor, high: Tensor, grid: int, degree: int, periodic: Tensor) -> Tensor:
-    """Clamped knots; for periodic inputs the uniform ones that continue beyond both ends."""
-    steps = torch.arange(-degree, grid + degree + 1, dtype=low.dtype) / grid
-    continued = low[:, None] + (high - low)[:, None] * steps
-    return torch.where(periodic[:, None], continued, uniform_knots(low, high, grid, degree))
-
-
-def _subdivided(knots: Annotated[Tensor, "knots"], parts: int) -> Annotated[Tensor, "more"]:
-    """Knots with every span cut into equal parts."""
-    distinct = knots.unique()
-    cuts = distinct[:-1, None] + distinct.diff()[:, None] * torch.arange(1, parts, dtype=knots.dtype) / parts
-    return torch.cat([knots, cuts.flatten()]).sort().values
+        return Layer(knots, basis, self.nodes, self.periodic, torch.cat(parts))
 
 
 Record = list[tuple[Layer, EdgeFunctions]]  # what an evaluation used, for a Jacobian

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor, nn
 
+from kanpde.bases import Basis, Splines
 from kanpde.diagram import Edge, Level, plot_edge, plot_network
 from kanpde.layers import MARGIN, EdgeFunctions, Inputs, Layer, Product, Record, value_range
 from kanpde.strengths import Strengths, strengths
@@ -23,7 +24,10 @@ class KAN(nn.Module):
     (a `Product`) it forms: `KAN([2, 5, 1])`, `KAN([2, Product(1, rank=8)])`. Knots lie on [-1, 1]; hidden ones follow
     their inputs' ranges (`adapted`). `periodic` names the inputs, by number, that have period 2.
 
-    Raises ValueError if the shape, grid or degree is impossible.
+    Edges are splines of a degree, 5 if none is given, or of another `basis`: `KAN([2, 5, 1], grid=8, basis=Chebyshev())`.
+    `grid` is what refines it: spans of splines and of bumps, the highest mode of Chebyshev and Fourier series.
+
+    Raises ValueError if the shape, grid, degree or basis is impossible.
     """
 
     layers: Sequence[Layer]  # an nn.ModuleList, of which the type checker does not know the elements
@@ -32,11 +36,13 @@ class KAN(nn.Module):
         self,
         nodes: Sequence[int | Product],
         grid: int = 4,
-        degree: int = 5,
+        degree: int | None = None,
         seed: int = 0,
         periodic: Sequence[int] = (),
+        basis: Basis | None = None,
     ) -> None:
-        _check_shape(nodes, grid, degree)
+        _check_shape(nodes, grid)
+        own = _basis_of(degree, basis)
         random = torch.Generator().manual_seed(seed)
         first, *others = nodes
         assert isinstance(first, int)
@@ -46,7 +52,7 @@ class KAN(nn.Module):
         for number, outputs in enumerate(others):
             wraps = torch.tensor([number == 0 and i in periodic for i in range(x.shape[1])])
             low, high = value_range(x, MARGIN) if number else (x.min(0).values, x.max(0).values)
-            layers.append(Layer.initial(low, high, outputs, grid, degree, wraps, random))
+            layers.append(Layer.initial(low, high, outputs, grid, own, wraps, random))
             with torch.no_grad():
                 x = layers[-1](x)
         self._keep(layers)
@@ -63,7 +69,8 @@ class KAN(nn.Module):
 
     def __repr__(self) -> str:
         grid = self.grid if len(set(self.spans)) == 1 else self.spans
-        return f"KAN({self.shape}, grid={grid}, degree={self.degree}, {self.size} coefficients)"
+        basis = f"basis={self.basis!r}" if self.degree is None else f"degree={self.degree}"
+        return f"KAN({self.shape}, grid={grid}, {basis}, {self.size} coefficients)"
 
     @property
     def shape(self) -> list[int | Product]:
@@ -80,8 +87,13 @@ class KAN(nn.Module):
         return self.layers[0].spans
 
     @property
-    def degree(self) -> int:
-        return self.layers[0].degree
+    def basis(self) -> Basis:
+        return self.layers[0].basis
+
+    @property
+    def degree(self) -> int | None:
+        """Of splines."""
+        return self.basis.degree
 
     @property
     def periodic(self) -> tuple[int, ...]:
@@ -101,21 +113,21 @@ class KAN(nn.Module):
         """A new, finer KAN: the same function where `grid` is a multiple of the present one.
 
         `grid` is the number of spans of every edge, or one for each input, and then hidden edges keep theirs. Raising the
-        degree keeps the smoothness that inner knots had, by repeating them: do it while grids are coarse. Other grids, and
-        periodic inputs, are fitted by least squares: the same function to the spline's accuracy.
-        Raises ValueError for a lower degree, or a grid that does not suit the inputs.
+        degree keeps the smoothness that inner knots had, by repeating them: do it while grids are coarse. Chebyshev and
+        Fourier series are the same function on every finer grid, Mexican hats on one that is twice, four times, … as fine.
+        Other grids, periodic splines and Gaussians are fitted by least squares: the same function to the basis' accuracy.
+        Raises ValueError for a lower degree, a degree of a basis that has none, or a grid that does not suit the inputs.
         """
-        degree = self.degree if degree is None else degree
-        if degree < self.degree:
-            raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
         spans = [(grid,) * len(layer.spans) if isinstance(grid, int) else layer.spans for layer in self.layers]
         if grid is not None and not isinstance(grid, int):
             if not isinstance(grid, Sequence) or len(grid) != len(spans[0]):
                 raise ValueError(f"refined(grid={grid!r}); give a number of spans, or one for each of {len(spans[0])} inputs")
             spans[0] = tuple(grid)
         for count in {n for own in spans for n in own}:
-            _check_shape(self.shape, count, degree)
-        return KAN.from_layers([layer.refined(own, degree) for layer, own in zip(self.layers, spans, strict=True)])
+            _check_shape(self.shape, count)
+        bases = [layer.basis if degree is None else layer.basis.raised(degree) for layer in self.layers]
+        finer = zip(self.layers, spans, bases, strict=True)
+        return KAN.from_layers([layer.refined(own, basis) for layer, own, basis in finer])
 
     def widened(self, rank: int, seed: int = 0) -> "KAN":
         """A new KAN, the same function, in whose products of edges every node sums at least `rank` of them.
@@ -129,7 +141,7 @@ class KAN(nn.Module):
                 # smooth on the whole range, as the first products were: few spans
                 low, high = layer.ends
                 more = Product(nodes.count, rank - nodes.rank)
-                layer = layer.widened(Layer.initial(low, high, more, 2, layer.degree, layer.periodic, random))
+                layer = layer.widened(Layer.initial(low, high, more, 2, layer.basis, layer.periodic, random))
             layers.append(layer)
         return KAN.from_layers(layers)
 
@@ -235,12 +247,22 @@ def dense_points(inputs: int, count: int = 4096) -> Inputs:
     return torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs)
 
 
-def _check_shape(nodes: Sequence[int | Product], grid: int, degree: int) -> None:
+def _check_shape(nodes: Sequence[int | Product], grid: int) -> None:
     sizes = [n for node in nodes for n in ((node.count, node.rank) if isinstance(node, Product) else (node,))]
     if len(nodes) < 2 or isinstance(nodes[0], Product) or not all(isinstance(n, int) and n > 0 for n in sizes):
         raise ValueError(f"nodes={nodes!r} is no network; list the inputs and at least one layer, as in [2, 5, 1]")
-    if not all(isinstance(n, int) and n > 0 for n in (grid, degree)):
-        raise ValueError(f"grid={grid!r}, degree={degree!r}; both are whole numbers, at least one span and degree one")
+    if not isinstance(grid, int) or grid < 1:
+        raise ValueError(f"grid={grid!r}; give whole numbers, at least one span")
+
+
+def _basis_of(degree: int | None, basis: Basis | None) -> Basis:
+    if basis is None:
+        return Splines() if degree is None else Splines(degree)
+    if not isinstance(basis, Basis):
+        raise TypeError(f"basis={basis!r}; give an object such as Splines(7), Chebyshev() or Fourier()")
+    if degree is not None:
+        raise ValueError(f"degree={degree!r} and basis={basis!r} both say what edges are made of; leave one of them out")
+    return basis
 
 
 class MLP(nn.Module):

@@ -1,8 +1,9 @@
 """Pieces of the Jacobian: rows of some points, and what optimizers make of them: dense rows, JᵀJ, products with vectors.
 
 A point touches degree + 1 splines of each edge, whatever their number, and on points of the same span of an input the same
-ones are alive. So JᵀJ takes one small product for each span in place of one that is mostly of zeros, and J itself is never
-needed: with T⁽ᵏ⁾ the alive splines' derivatives, its rows are Σ_k T⁽ᵏ⁾ ⊗ ∂r/∂S_k, and S_k the edges' derivatives.
+ones are alive; of a global basis all are, as on a single span. So JᵀJ takes one small product for each span in place of one
+that is mostly of zeros, and J itself is never needed: with T⁽ᵏ⁾ the alive functions' derivatives, its rows are
+Σ_k T⁽ᵏ⁾ ⊗ ∂r/∂S_k, and S_k the edges' derivatives.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -34,7 +34,8 @@ class Adaptive:
     A separable network errs in its splines and in its rank. Which of them rules shows in what a refinement gained: where
     halved spans of some axes gained less than `gain`, those of the others are halved; where that gained little, the rank is
     doubled; a doubled rank that gained next to nothing is taken back for halved spans, and where that was no better both are
-    refined. All refinements are exact, so that nothing learned is lost. Networks without products have no rank to raise.
+    refined. Nothing learned is lost, as refinements are exact but for those of periodic splines and of Gaussians. Networks
+    without products have no rank to raise, bases other than splines no degree.
 
     Parameters: limits on the spans of an edge, on its degree, on the rank, and on the number of coefficients.
     """
@@ -70,7 +71,7 @@ class Adaptive:
         spans = tuple(2 * n if wanted else n for n, wanted in zip(network.spans, chosen, strict=True))
         if max(spans) > self.grid:
             return None
-        degree = max(network.degree, min(network.degree + 2, self.degree))
+        degree = None if network.degree is None else max(network.degree, min(network.degree + 2, self.degree))
         finer = network.adapted().refined(spans if len(network.layers) == 1 else 2 * network.grid, degree)
         return self._affordable(finer)
 
@@ -122,6 +123,7 @@ class Grids:
             return None
         for entry in self.grids:
             grid, degree = entry if isinstance(entry, tuple) else (entry, network.degree)
-            if grid >= network.grid and degree >= network.degree and (grid, degree) != (network.grid, network.degree):
+            steps = grid - network.grid, (degree or 0) - (network.degree or 0)
+            if min(steps) >= 0 < max(steps):
                 return network.adapted().refined(grid=grid, degree=degree)
         return None

@@ -110,7 +110,7 @@ class Slabs(nn.Module):
         return max(kan.grid for kan in self.parts)
 
     @property
-    def degree(self) -> int:
+    def degree(self) -> int | None:
         return self.parts[0].degree
 
     @property

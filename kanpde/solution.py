@@ -16,6 +16,8 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kanpde.bases import Basis, Hat, Splines
+from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.corrections import Correction, is_linear
 from kanpde.derivatives import Column, grad
 from kanpde.domains import TIME, Domain
@@ -27,6 +29,7 @@ from kanpde.functions import Points, columns
 from kanpde.layers import Layer, Product
 from kanpde.mesh_domain import MeshDomain
 from kanpde.meshes import mesh
+from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
@@ -36,6 +39,7 @@ from kanpde.slabs import Slabs
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
 FORMAT = 2  # of saved files: raise it when what `save` writes changes
 PICTURED_TIMES = 5
+BASES = {kind.__name__: kind for kind in (Splines, Hat, Chebyshev, Fourier, Gaussian, MexicanHat)}
 
 
 @dataclass(frozen=True)
@@ -372,7 +376,8 @@ def _default_points(dimension: int) -> int:
 def _described(network: nn.Module) -> dict[str, Any]:
     if isinstance(network, KAN):
         nodes = [[n.count, n.rank] if isinstance(n, Product) else n for n in network.shape[1:]]
-        return {"kind": "KAN", "nodes": nodes, "degrees": [layer.degree for layer in network.layers]}
+        bases = [{"kind": type(layer.basis).__name__, **vars(layer.basis)} for layer in network.layers]
+        return {"kind": "KAN", "nodes": nodes, "bases": bases}
     if isinstance(network, Slabs):
         kans = [_described(kan) for kan in network.parts]
         return {"kind": "Slabs", "kans": kans, "axis": network.axis, "tolerance": network.tolerance}
@@ -383,16 +388,17 @@ def _described(network: nn.Module) -> dict[str, Any]:
 
 def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.Module:
     if described["kind"] == "KAN":
+        bases = [_basis(**own) for own in described["bases"]]
         return KAN.from_layers(
             [
                 Layer(
                     arrays[f"layers.{i}.knots"],
-                    degree,
+                    basis,
                     Product(*node) if isinstance(node, list) else node,
                     arrays[f"layers.{i}.periodic"],
                     arrays[f"layers.{i}.table"],
                 )
-                for i, (node, degree) in enumerate(zip(described["nodes"], described["degrees"], strict=True))
+                for i, (node, basis) in enumerate(zip(described["nodes"], bases, strict=True))
             ]
         )
     if described["kind"] == "Slabs":
@@ -404,6 +410,12 @@ def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.M
     if described["kind"] == "MLP":
         return MLP(described["widths"])
     raise ValueError(f"the file holds a {described['kind']}; give one of the same shape as model=")
+
+
+def _basis(kind: str, **settings: Any) -> Basis:
+    if kind not in BASES:
+        raise ValueError(f"the file holds a KAN of basis {kind}; give one of the same shape as model=")
+    return BASES[kind](**settings)
 
 
 def measured_stage(

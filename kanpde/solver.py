@@ -457,10 +457,12 @@ def _checked(model: nn.Module, problem: Problem) -> nn.Module:
             raise ValueError(
                 f"{model} has {model.shape[0]} inputs, but {problem.domain} has {inputs} axes; give KAN([{inputs}, …])"
             )
-        if (degree := min(layer.degree for layer in model.layers)) < problem.order + 1:
+        roughest = min((layer.basis for layer in model.layers), key=lambda basis: basis.smoothness)
+        if roughest.smoothness < problem.order:
             raise ValueError(
-                f"the equation takes derivatives of order {problem.order}, but splines of degree {degree} have only "
-                f"{degree - 1} continuous ones; use degree={problem.order + 3} or more"
+                f"the equation takes derivatives of order {problem.order}, but {roughest} have only "
+                f"{roughest.smoothness} continuous ones; use degree={problem.order + 3} or more, or a smooth basis such as "
+                "Chebyshev()"
             )
     if not trainable(model):
         raise ValueError(f"{type(model).__name__} has no trainable parameters; set requires_grad of some of them")

@@ -10,6 +10,7 @@ import torch
 from examples.burgers import main as burgers  # examples.burgers
 from examples.cavity import main as cavity  # examples.cavity
 from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
+from examples.continual_learning import main as continual_learning  # examples.continual_learning
 from examples.continuation import main as continuation  # examples.continuation
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
 from examples.heat import main as heat  # examples.heat
@@ -52,6 +53,15 @@ def test_continuation(tmp_path):
     assert continuation(strength=3.0, max_seconds=20, folder=tmp_path).errors.relative_l2 < 1e-6
     assert (tmp_path / "continuation.vtu").exists()
     assert (tmp_path / "continuation.png").exists()
+
+
+def test_continual_learning(tmp_path):
+    """What is local is kept, what is everywhere forgotten."""
+    splines, polynomials, mlp = continual_learning(folder=tmp_path).values()
+    assert max(splines) < 1e-3
+    assert min(polynomials[1:]) > 0.1 > 1e-2 > polynomials[0]
+    assert min(mlp[1:]) > 0.3 > 0.1 > mlp[0]
+    assert (tmp_path / "continual_learning.png").exists()
 
 
 def test_poisson(tmp_path):

@@ -5,11 +5,11 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files "
-    "mesh_domain meshes quadrature conditions inverse problem corners manufactured export plot diagram layers "
-    "strengths networks bands lines slabs pieces jacobians field tensors patches evolution sampling residuals "
-    "factorizations corrections errors optimizers refinement estimates solution continuation progress marching "
-    "tensor_product solver cli"
+    "derivatives splines bases modes bumps functions rules outlines domains combinations shapes simplices facets "
+    "mesh_files mesh_domain meshes quadrature conditions inverse problem corners manufactured export plot diagram "
+    "layers strengths networks bands lines slabs pieces jacobians field tensors patches evolution sampling "
+    "residuals factorizations corrections errors optimizers refinement estimates solution continuation progress "
+    "marching tensor_product solver cli"
 ).split()
 
 
