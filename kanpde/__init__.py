@@ -3,6 +3,7 @@
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
+from kanpde.formulas import Formula
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
@@ -16,6 +17,7 @@ from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, Resid
 from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
+from kanpde.symbols import LIBRARY, Elementary
 from kanpde.tensor_product import TensorProduct
 
 __version__ = "0.1.0"
@@ -23,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KAN",
     "LBFGS",
+    "LIBRARY",
     "LSMR",
     "MLP",
     "QR",
@@ -36,7 +39,9 @@ __all__ = [
     "Condition",
     "Dirichlet",
     "Disk",
+    "Elementary",
     "Ellipse",
+    "Formula",
     "GaussLegendre",
     "Graded",
     "Grids",

@@ -8,7 +8,8 @@ STREET = (
     "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain "
     "meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs pieces "
     "jacobians field tensors patches evolution sampling residuals factorizations optimizers refinement estimates "
-    "export plot solution continuation progress marching tensor_product solver cli"
+    "symbols closed_forms snapping sparsity structures formulas export plot solution continuation progress marching "
+    "tensor_product solver cli"
 ).split()
 
 
