@@ -3,7 +3,6 @@
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
-from kanpde.formulas import Formula
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
@@ -19,6 +18,7 @@ from kanpde.solution import Solution
 from kanpde.solver import solve
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.tensor_product import TensorProduct
+from kanpde.verification import Formula
 
 __version__ = "0.1.0"
 

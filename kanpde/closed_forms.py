@@ -6,6 +6,7 @@ from math import pi, sqrt
 import sympy
 
 BASES = ((1.0, sympy.Integer(1)), (pi, sympy.pi), (pi**2, sympy.pi**2), (1 / pi, 1 / sympy.pi))
+ROOTS = BASES[:2]
 SIMPLE = 20_000  # product of numerator and denominator; that of others comes near any number by chance
 NOTHING = 1e-9
 
@@ -18,10 +19,10 @@ def closed_form(number: float, tolerance: float) -> sympy.Expr | None:
     for size, symbol in BASES:
         if (fraction := _fraction(number / size, tolerance)) is not None:
             found.append((_complexity(fraction), sympy.Rational(fraction) * symbol))
-    square = _fraction(number**2, 2 * tolerance)
-    if square is not None:
-        root = sympy.sqrt(sympy.Rational(square))
-        found.append((10 * _complexity(square), root if number > 0 else -root))
+    for size, symbol in ROOTS:
+        if (square := _fraction((number / size) ** 2, 2 * tolerance)) is not None:
+            root = sympy.sqrt(sympy.Rational(square)) * symbol
+            found.append((10 * _complexity(square), root if number > 0 else -root))
     simple = [form for complexity, form in sorted(found, key=lambda f: f[0]) if complexity <= SIMPLE]
     return simple[0] if simple else None
 

@@ -24,7 +24,7 @@ MOST = 6  # functions that may span the columns: a fit by more of them proves li
 LEAST_TURN = 0.1  # of bx over half the line: below, all functions are polynomials to rounding
 SCALES = torch.logspace(-1, 2, 241, dtype=torch.float64)  # of bx over half the line
 SHIFTS, REACH = 33, 1.5  # of the middle, in halves of the line
-IN_SPAN = 1e-6  # distance of a function, relative to its size, from the span that it belongs to
+IN_SPAN = 1e-8  # distance of a function, relative to its size, from the span that it belongs to
 NEW = 1e-3  # distance from the span of functions that are known, to be another one
 
 
@@ -41,7 +41,7 @@ def spanning(x: Line, columns: Columns, library: Sequence[Elementary], tolerance
         found = make(x, columns, library, tolerance)
         found = found and needed(x, columns, found, library, tolerance)
         if found and len(found) <= most:
-            return found
+            return _fitted(x, columns, found, library)
     more = _powers(x, columns, library, tolerance)
     return more and needed(x, columns, more, library, tolerance)
 
@@ -129,7 +129,7 @@ class _Span:
     """Columns and the constants."""
 
     def __init__(self, x: Line, columns: Columns, tolerance: float) -> None:
-        self.x, self.near = x, max(IN_SPAN, tolerance)
+        self.x, self.near = x, max(IN_SPAN, 10 * tolerance)
         centred = columns - columns.mean(0)
         basis, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
         self.basis = basis[:, sizes > max(1e-9, tolerance) * columns.norm()]
@@ -182,7 +182,7 @@ class _Span:
             return torch.nan_to_num(missed, nan=1.0, posinf=1.0, neginf=1.0).numpy()
 
         scales = [abs(scale)] * entry.scales + [self.half] * shifted
-        found = least_squares(rest, start, x_scale=scales, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=30).x
+        found = least_squares(rest, start, x_scale=scales, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=50, jac="3-point").x
         b, s = unpacked(found)
         if not np.linalg.norm(rest(found)) < self.near or (entry.scales and abs(b) * self.half < LEAST_TURN):
             return None
@@ -206,7 +206,9 @@ def _fitted(x: Line, columns: Columns, functions: list[sympy.Expr], library: Seq
         return torch.nan_to_num(columns - basis @ (basis.T @ columns), nan=1.0).flatten().numpy()
 
     start = np.array([float(number) for number in numbers])
-    return at(least_squares(rest, start, x_scale=np.abs(start), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20).x)
+    return at(
+        least_squares(rest, start, x_scale=np.abs(start), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20, jac="3-point").x
+    )
 
 
 def _is_even_or_odd(entry: Elementary) -> bool:
@@ -239,7 +241,7 @@ def _exponentials(x: Line, columns: Columns, library: Sequence[Elementary], tole
         rest = slopes - basis @ (basis.T @ slopes)
         if rest.norm() < 1e-5 * slopes.norm():
             rates = np.linalg.eigvals((basis.T @ slopes).numpy()) / ((x.max() - x.min()).item() / 2)
-            return _fitted(x, columns, _modes(rates), library)
+            return _fitted(x, columns, _modes(rates), library)  # to be enough
         basis = torch.cat([basis, _orthonormal(rest / slopes.norm(), 1e-5)], 1)
     return None
 

@@ -22,7 +22,7 @@ from kanpde.domains import TIME, Domain, UnitCube
 from kanpde.estimates import FieldEstimate, Inference, estimates
 from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
-from kanpde.formulas import Formula, found_formula
+from kanpde.formulas import found_formula
 from kanpde.functions import Points, columns
 from kanpde.layers import Layer, Product
 from kanpde.mesh_domain import MeshDomain
@@ -34,6 +34,7 @@ from kanpde.sampling import Sobol
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 from kanpde.symbols import LIBRARY, Elementary
+from kanpde.verification import Formula
 
 CHUNK = 2**14  # points evaluated at a time
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files

@@ -27,8 +27,8 @@ LEAST = 1e-4  # size of an edge below which it is not driven further
 class Sparsity:
     """`weight` of the regularization, `entropy` its μ; edges are `weak` below this share of the layer's largest."""
 
-    weight: float = 1e-3
-    entropy: float = 1.0
+    weight: float = 3e-3
+    entropy: float = 2.0
     weak: float = 2e-2
     steps: int = 30
 

@@ -63,6 +63,22 @@ SIMPLIFIED = {
 }  # fmt: skip
 
 
+def checked_library(library: Sequence[Elementary]) -> None:
+    """Raises TypeError or ValueError for what is no library, or a function that is another one in sympy than in numbers."""
+    if not isinstance(library, Sequence) or not all(isinstance(entry, Elementary) for entry in library):
+        raise TypeError(
+            f"library={library!r}; give a tuple of Elementary, as in (*LIBRARY, Elementary('erf', torch.erf, sympy.erf))"
+        )
+    for entry in library:
+        for z in (0.3, 0.9):
+            one = entry.numbers(torch.tensor([z], dtype=torch.float64)).item()
+            other = complex(entry.symbol(sympy.Float(z)))
+            if not abs(one - other) <= 1e-10 * abs(other):
+                raise ValueError(
+                    f"{entry.name!r} at {z:g} is {one:g} in numbers, but {other:g} by its symbol; give the same function twice"
+                )
+
+
 def evaluated(expression: sympy.Basic, values: Mapping[str, Tensor], library: Sequence[Elementary]) -> Tensor | float:
     """An expression of symbols that have these values, differentiable: a tensor, or a number if it holds no symbol.
 

@@ -5,11 +5,11 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files mesh_domain "
-    "meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs pieces "
-    "jacobians field tensors patches evolution sampling residuals factorizations optimizers refinement estimates "
-    "symbols closed_forms snapping sparsity structures formulas export plot solution continuation progress marching "
-    "tensor_product solver cli"
+    "derivatives splines functions rules outlines domains combinations shapes simplices facets mesh_files "
+    "mesh_domain meshes quadrature conditions inverse problem corners manufactured layers networks bands lines slabs "
+    "pieces jacobians field tensors patches evolution sampling residuals factorizations optimizers refinement "
+    "estimates symbols closed_forms snapping curves sampled sparsity sparse_formulas structures verification "
+    "formulas export plot solution continuation progress marching tensor_product solver cli"
 ).split()
 
 
