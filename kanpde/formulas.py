@@ -6,7 +6,9 @@ left is put into the equations and conditions, and counts only if they hold far 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
+from typing import Any
 
 import sympy
 import torch
@@ -29,7 +31,8 @@ NEAR = 1e-4  # relative distance to the solution of what is worth fitting
 EXACT, ROUGH = 1e-10, 1e-6  # accuracy at which solutions are looked at: from their residual, within these bounds
 CLOSED = 1e-7  # relative distance of a constant from a closed form that is tried for it
 POINTS, STEPS = 512, 12  # to fit constants
-LONGEST = 120  # operations of what is simplified, which would take minutes
+MOST_CONSTANTS = 40  # that are worth fitting
+LONGEST, MOST_WAVES = 120, 6  # operations, and waves, of what sympy simplifies in seconds
 CHUNK = 2**12
 
 
@@ -54,7 +57,10 @@ def found_formula(field: Field, residual: float, library: Sequence[Elementary]) 
     while True:
         expressions = {}
         for name, search in searches.items():
-            found = next(search, None)
+            try:
+                found = next(search, None)
+            except FAILURES as error:  # of linear algebra, or of a user's function
+                return nearest or _none(f"the search for {name} failed: {error}")
             if found is None:
                 return nearest or _none(_reason(name, residual, library))
             expressions[name] = found
@@ -103,6 +109,8 @@ def _near(u: Sampled, size: float, library: Sequence[Elementary]) -> Iterator[sy
         yield sympy.Integer(0)
         return
     for candidate in candidates(u, library):
+        if len(constants(candidate)) > MOST_CONSTANTS:
+            continue
         if (u.at_points(candidate, library) - u.values).norm() < NEAR * u.values.norm():
             yield candidate
 
@@ -193,5 +201,9 @@ def _simplified(expression: sympy.Expr) -> sympy.Expr:
     """The shortest of what sympy makes of it."""
     if expression.count_ops() > LONGEST:
         return expression
-    forms = [expression, sympy.factor_terms(expression), sympy.simplify(expression), sympy.trigsimp(expression)]
+    forms: list[Any] = [expression]
+    waves = expression.atoms(sympy.sin, sympy.cos)
+    for shorter in (sympy.factor_terms, sympy.simplify, sympy.trigsimp)[: 3 if len(waves) <= MOST_WAVES else 1]:
+        with suppress(*FAILURES, NotImplementedError, AttributeError, TypeError, sympy.PolynomialError):
+            forms.append(shorter(expression))
     return min(forms, key=lambda e: e.count_ops())

@@ -203,7 +203,7 @@ def _fitted(x: Line, columns: Columns, functions: list[sympy.Expr], library: Seq
 
     def rest(values: np.ndarray) -> np.ndarray:
         basis, _ = torch.linalg.qr(_table(x, at(values), library))
-        return torch.nan_to_num(columns - basis @ (basis.T @ columns), nan=1.0).flatten().numpy()
+        return torch.nan_to_num(columns - basis @ (basis.T @ columns), 1.0, 1.0, -1.0).flatten().numpy()
 
     start = np.array([float(number) for number in numbers])
     return at(

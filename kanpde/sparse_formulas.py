@@ -73,7 +73,7 @@ def _refitted(u: Sampled, expression: sympy.Expr, library: Sequence[Elementary])
 
     def rest(values: np.ndarray) -> np.ndarray:
         named = {s.name: torch.tensor(v) for s, v in zip(symbols, values.tolist(), strict=True)}
-        return torch.nan_to_num(torch.as_tensor(evaluated(skeleton, known | named, library)) - u.values, nan=1e3).numpy()
+        return torch.nan_to_num(torch.as_tensor(evaluated(skeleton, known | named, library)) - u.values, 1e3, 1e3, -1e3).numpy()
 
     start = np.array([float(number) for number in numbers])
     found = least_squares(

@@ -126,9 +126,14 @@ def judged(formula: Formula, fitted: int) -> Formula:
     free = len(constants(*formula.nearest.values()))
     if level > HOLDS:
         what = "residual" if formula.residual >= formula.misfit else "misfit of a condition"
-        obstacle = f"the nearest, with {fitted} constants, leaves a {what} of {level:.1e}, above {HOLDS:g}"
+        obstacle = (
+            f"the nearest, with {fitted} fitted constant{'s'[: fitted != 1]}, leaves a {what} of {level:.1e}, above {HOLDS:g}"
+        )
     elif DIGITS * free > -log10(level):
-        obstacle = f"{free} fitted constants explain a residual of {level:.1e}: it may be an approximation"
+        obstacle = (
+            f"{free} fitted constants may explain a residual of {level:.1e} as an approximation: "
+            f"that takes {DIGITS} digits for each"
+        )
     else:
         return formula
     return replace(formula, obstacle=obstacle)

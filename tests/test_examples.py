@@ -70,7 +70,7 @@ def test_heat(tmp_path):
 
 
 def test_formula():
-    known, unknown = formula(max_seconds=5)
+    known, unknown = formula(max_seconds=3)
     assert known.obstacle is None
     assert known.latex() == r"u = \frac{\tanh{\left(5 \left(\frac{t}{2} - x\right) \right)} + 1}{2}"
     assert known.residual < 1e-12

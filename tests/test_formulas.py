@@ -246,13 +246,16 @@ def test_a_fit_is_no_formula():
     """However well it holds, if it has as many constants as it takes to fit that well."""
     fit = sympy.Add(*[sympy.Float(0.1234567 + k) * x**k for k in range(6)])
     refused = judged(Formula({"u": fit}, 1e-10, 1e-11, 1e-10, None, None), 6)
-    assert refused.obstacle == "6 fitted constants explain a residual of 1.0e-10: it may be an approximation"
+    assert (
+        refused.obstacle
+        == "6 fitted constants may explain a residual of 1.0e-10 as an approximation: that takes 2 digits for each"
+    )
     assert refused.expression is None
     assert str(refused).splitlines()[1].startswith("nearest: u = 5.1234567*x**5")
     with pytest.raises(ValueError, match="there is no formula to write: 6 fitted"):
         refused.latex()
     rough = judged(Formula({"u": sympy.Float(0.5) * x}, 1e-4, 1e-11, 1e-10, None, None), 1)
-    assert rough.obstacle == "the nearest, with 1 constants, leaves a residual of 1.0e-04, above 1e-08"
+    assert rough.obstacle == "the nearest, with 1 fitted constant, leaves a residual of 1.0e-04, above 1e-08"
     exact = Formula({"u": sympy.Float(0.5) * x}, 1e-14, 1e-15, 1e-12, None, None)
     assert judged(exact, 1) is exact
 
