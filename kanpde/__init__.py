@@ -19,13 +19,16 @@ from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, Resid
 from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
+from kanpde.symbols import LIBRARY, Elementary
 from kanpde.tensor_product import TensorProduct
+from kanpde.verification import Formula
 
 __version__ = "0.1.0"
 
 __all__ = [
     "KAN",
     "LBFGS",
+    "LIBRARY",
     "LSMR",
     "MLP",
     "QR",
@@ -40,7 +43,9 @@ __all__ = [
     "Condition",
     "Dirichlet",
     "Disk",
+    "Elementary",
     "Ellipse",
+    "Formula",
     "Fourier",
     "GaussLegendre",
     "Gaussian",

@@ -11,6 +11,7 @@ from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
+import sympy
 import torch
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from kanpde.errors import Errors, Make, distance, estimated, evaluated, measured
 from kanpde.estimates import FieldEstimate, Inference, estimates
 from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, whole_file, write_mesh, write_series
 from kanpde.field import Field
+from kanpde.formulas import found_formula
 from kanpde.functions import Points, columns
 from kanpde.layers import Layer, Product
 from kanpde.mesh_domain import MeshDomain
@@ -35,6 +37,8 @@ from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, pl
 from kanpde.problem import Problem
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs
+from kanpde.symbols import LIBRARY, Elementary
+from kanpde.verification import Formula
 
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
 FORMAT = 2  # of saved files: raise it when what `save` writes changes
@@ -127,6 +131,26 @@ class Solution:
         found = {n: u.reshape(shape) for n, u in evaluated(lambda x: self.field(**x), points, box.names).items()}
         results = found if tensors else {name: values.numpy() for name, values in found.items()}
         return results if len(results) > 1 else next(iter(results.values()))
+
+    # --- formulas -------------------------------------------------------------------------------------------------
+
+    def formula(self, library: Sequence[Elementary] = LIBRARY) -> sympy.Expr | dict[str, sympy.Expr] | None:
+        """The solution as a sympy expression of its axes, a dict by unknown for a system; None, with a warning that says
+
+        why, if there is none that equations and conditions bear out. `find_formula` gives the same with its verification.
+        `library` is what it may be made of: `(*LIBRARY, Elementary("erf", torch.erf, sympy.erf))`.
+        """
+        found = self.find_formula(library)
+        if found.obstacle is not None:
+            warnings.warn(f"no formula: {found.obstacle}", stacklevel=2)
+        return found.expression
+
+    def find_formula(self, library: Sequence[Elementary] = LIBRARY) -> Formula:
+        """The formula as `formula` gives it, with what it leaves of equations and conditions, and its distance to the
+
+        solution; printed, it says so, and why there is none. `.latex()` writes it.
+        """
+        return found_formula(self.field, min(stage.residual for stage in self.history), library)
 
     # --- reports --------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from examples.compare_mlp import main as compare_mlp  # examples.compare_mlp
 from examples.continual_learning import main as continual_learning  # examples.continual_learning
 from examples.continuation import main as continuation  # examples.continuation
 from examples.custom_pde import main as custom_pde  # examples.custom_pde
+from examples.formula import main as formula  # examples.formula
 from examples.heat import main as heat  # examples.heat
 from examples.inverse import ALPHA
 from examples.inverse import main as inverse  # examples.inverse
@@ -76,6 +77,14 @@ def test_heat(tmp_path):
     assert heat(folder=tmp_path).errors.relative_l2 < 1e-12
     assert len(list(tmp_path.glob("heat_*.vtu"))) == 21
     assert (tmp_path / "heat.png").exists()
+
+
+def test_formula():
+    known, unknown = formula(max_seconds=3)
+    assert known.obstacle is None
+    assert known.latex() == r"u = \frac{\tanh{\left(5 \left(\frac{t}{2} - x\right) \right)} + 1}{2}"
+    assert known.residual < 1e-12
+    assert unknown.expression is None
 
 
 def test_custom_pde(tmp_path):

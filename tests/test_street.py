@@ -8,7 +8,8 @@ STREET = (
     "derivatives splines bases modes bumps functions rules outlines domains combinations shapes simplices facets "
     "mesh_files mesh_domain meshes quadrature conditions inverse problem corners manufactured export plot diagram "
     "layers strengths networks bands lines slabs pieces jacobians field tensors patches evolution sampling "
-    "residuals factorizations corrections errors optimizers refinement estimates solution continuation progress "
+    "residuals factorizations corrections errors optimizers refinement estimates symbols closed_forms snapping "
+    "curves sampled sparsity sparse_formulas structures verification formulas solution continuation progress "
     "marching tensor_product solver cli"
 ).split()
 

@@ -1,0 +1,82 @@
+"""Formulas read off KANs that are trained to a function and made sparse: Σ fⱼ(gⱼ₁(x₁) + …)."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import sympy
+import torch
+from scipy.optimize import least_squares
+
+from kanpde.curves import curve
+from kanpde.layers import EdgeFunctions
+from kanpde.networks import KAN
+from kanpde.sampled import NODES, Sampled
+from kanpde.sparsity import Kept, Sparsity, fitted, sparsified
+from kanpde.symbols import Elementary, Z, constants, evaluated, replaced
+
+HIDDEN, MOST_HIDDEN = 3, 2  # nodes at first, and that may be left
+SEEDS, FINER = (0, 1), (12, 24)
+WELL = 1e-2  # misses of a KAN whose edges are worth a try
+
+
+def sparse_formulas(u: Sampled, library: Sequence[Elementary]) -> Iterator[sympy.Expr]:
+    """Σ fⱼ(gⱼ₁(x₁) + …): the edges that are left of a KAN [d, h, 1], one by one, and their constants fitted together."""
+    low, high = u.box.low, u.box.high
+    inputs, middle, spread = (2 * u.points - low - high) / (high - low), u.values.mean(), u.values.std()
+    values = (u.values - middle) / spread
+    for seed in SEEDS:
+        kan = KAN([u.box.dimension, HIDDEN, 1], seed=seed)
+        kan, kept = sparsified(kan, inputs, values, Sparsity())
+        if len(kept[1]) > MOST_HIDDEN:
+            continue
+        for grid in FINER:
+            kan = fitted(kan.adapted().refined(grid), kept, inputs, values, 15, None)
+        with torch.no_grad():
+            missed = (kan(inputs)[:, 0] - values).square().mean().sqrt().item()
+        found = _snapped_kan(u, kan, kept, max(1e-6, 10 * missed), library) if missed < WELL else None
+        if found is not None:
+            yield _refitted(u, spread.item() * found + middle.item(), library)
+
+
+def _snapped_kan(u: Sampled, kan: KAN, kept: Kept, tolerance: float, library: Sequence[Elementary]) -> sympy.Expr | None:
+    """All edges as formulas; None if one of them has none."""
+    first, last = kan.layers
+    unit = torch.from_numpy(np.polynomial.legendre.leggauss(NODES)[0])[:, None]
+    with torch.no_grad():
+        reached = first((2 * u.points - u.box.low - u.box.high) / (u.box.high - u.box.low))
+        begin, end = reached.min(0).values, reached.max(0).values  # beyond, nothing tells what an edge is
+        hidden = (begin + end) / 2 + (end - begin) / 2 * unit
+        inner = EdgeFunctions(first, unit.expand(-1, u.box.dimension).contiguous()).value(0)
+        outer = EdgeFunctions(last, hidden).value(0)
+    total: sympy.Expr = sympy.Integer(0)
+    for node in range(len(kept[1])):
+        argument: sympy.Expr = sympy.Integer(0)
+        for axis, symbol in enumerate(u.symbols):
+            if kept[0][axis, node]:
+                edge = curve(u.nodes[axis], inner[:, axis, node], library, tolerance)
+                if edge is None:
+                    return None
+                argument += edge.subs(Z, symbol)
+        edge = curve(hidden[:, node], outer[:, node, 0], library, tolerance)
+        if edge is None:
+            return None
+        total += edge.subs(Z, argument)
+    return total
+
+
+def _refitted(u: Sampled, expression: sympy.Expr, library: Sequence[Elementary]) -> sympy.Expr:
+    """With constants that bring it nearest to u."""
+    numbers = constants(expression)
+    symbols = [sympy.Symbol(f"_{k}") for k in range(len(numbers))]
+    skeleton = replaced(expression, dict(zip(numbers, symbols, strict=True)))
+    known = dict(zip(u.box.names, u.points.T, strict=True))
+
+    def rest(values: np.ndarray) -> np.ndarray:
+        named = {s.name: torch.tensor(v) for s, v in zip(symbols, values.tolist(), strict=True)}
+        return torch.nan_to_num(torch.as_tensor(evaluated(skeleton, known | named, library)) - u.values, 1e3, 1e3, -1e3).numpy()
+
+    start = np.array([float(number) for number in numbers])
+    found = least_squares(
+        rest, start, x_scale=np.abs(start).clip(0.1), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=100, jac="3-point"
+    ).x
+    return replaced(skeleton, dict(zip(symbols, map(sympy.Float, found), strict=True)))

@@ -1,0 +1,32 @@
+"""Formulas of solutions found with default arguments, from five seeds: run with `pytest -m slow -s`, which prints them."""
+
+from time import perf_counter
+
+import pytest
+import sympy
+
+from kanpde import solve
+from problems.burgers_front import burgers_front
+from problems.heat import heat
+from problems.poisson import poisson
+from tests.benchmarks.accuracy import SEEDS
+
+x, y, t = sympy.symbols("x y t")
+FORMULAS = {
+    poisson: sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y),
+    heat: sympy.exp(-(sympy.pi**2) * t / 4) * sympy.sin(sympy.pi * x),
+    burgers_front: sympy.Rational(1, 2) - sympy.tanh(5 * (x - t / 2)) / 2,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("make", FORMULAS, ids=lambda make: make.__name__)
+def test_formulas_from_five_seeds(make, seed):
+    solution = solve(make(), seed=seed, progress=False)
+    start = perf_counter()
+    found = solution.find_formula()
+    print(f"\n{make.__name__}, seed {seed}, {perf_counter() - start:.1f} s: {found}")
+    assert found.obstacle is None
+    assert max(found.residual, found.misfit) < 1e-12
+    assert sympy.simplify(found.expression - FORMULAS[make]) == 0
