@@ -5,6 +5,7 @@ from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
+from kanpde.fitting import fit
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
@@ -15,10 +16,11 @@ from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
 from kanpde.problem import Problem
 from kanpde.refinement import Adaptive, Grids
-from kanpde.sampling import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
+from kanpde.sampling import CompositeGauss, GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
 from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
+from kanpde.studies import Study, convergence_study
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.tensor_product import TensorProduct
 from kanpde.verification import Formula
@@ -40,6 +42,7 @@ __all__ = [
     "BySize",
     "Chebyshev",
     "CoefficientField",
+    "CompositeGauss",
     "Condition",
     "Dirichlet",
     "Disk",
@@ -75,11 +78,14 @@ __all__ = [
     "Sobol",
     "Solution",
     "Splines",
+    "Study",
     "TensorProduct",
     "Uniform",
+    "convergence_study",
     "curl",
     "diff",
     "div",
+    "fit",
     "grad",
     "laplacian",
     "manufactured",

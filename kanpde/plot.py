@@ -115,6 +115,28 @@ def plot_convergence(
     write_figure(figure, path, title)
 
 
+def plot_scaling(
+    path: str | Path, curves: Mapping[str, Sequence[tuple[int, float]]], slope: float | None = None, title: str = ""
+) -> None:
+    """Errors against numbers of coefficients, each curve with its own; a dashed line falls by size^−slope from the first."""
+    if not curves:
+        raise ValueError("there is no error to draw against a size; give curves of one point at least")
+    figure = Figure((5, 3.6), layout="constrained")
+    panel = figure.subplots()
+    for (name, points), marker in zip(curves.items(), "os^Dv<>p" * len(curves), strict=False):
+        panel.loglog(*zip(*points, strict=True), marker=marker, markersize=5, linewidth=1.4, label=name)
+    if slope is not None:
+        points = np.array(next(iter(curves.values())), dtype=float)
+        sizes, start = points[[0, -1], 0], points[0, 1]
+        label = f"size$^{{-{slope:g}}}$"
+        panel.loglog(sizes, start * (sizes / sizes[0]) ** -slope, "--", color="0.4", linewidth=1, label=label)
+    panel.set_xlabel("number of coefficients")
+    panel.set_ylabel("relative L2 error")
+    panel.grid(alpha=0.3)
+    panel.legend()
+    write_figure(figure, path, title)
+
+
 def _check(axes_names: tuple[str, ...], coordinates: Coordinates, fields: Mapping[str, Grid]) -> None:
     axes = _axes(coordinates)
     if len(axes_names) not in (1, 2) or len(axes_names) != len(axes):

@@ -24,7 +24,7 @@ from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.pieces import Dense, Piece, Residual, Vector
 from kanpde.quadrature import Quadrature
-from kanpde.sampling import Graded, ResidualAdaptive, Sampler
+from kanpde.sampling import Graded, Sampler, Weighing
 from kanpde.slabs import Slabs
 
 Tapes = Recorder | Recorders | None  # the network's alone, those of parameters too, or nothing to record
@@ -113,7 +113,7 @@ class Objective:
     def fresh(self) -> Batch:
         """New collocation points; the sequence of batches depends on the seed alone."""
         dimension, seed, count = self.problem.domain.dimension, self._seed(), self._placed_count
-        if isinstance(self.sampler, ResidualAdaptive):
+        if isinstance(self.sampler, Weighing):
             return self._batch(self.sampler, *self.sampler.chosen(count, dimension, seed, self._absolute_residual))
         unit = self.sampler.unit(count, dimension, seed)
         return self._batch(self.sampler, unit, torch.ones(len(unit), 1, dtype=torch.float64))

@@ -5,7 +5,7 @@ from math import pi
 import pytest
 import torch
 
-from kanpde import GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
+from kanpde import CompositeGauss, GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
 
 SAMPLERS = [Uniform(), Sobol(), Halton(), LatinHypercube(), GaussLegendre(), Graded(), ResidualAdaptive()]
 
@@ -40,6 +40,16 @@ def test_gauss_legendre_is_exact_for_polynomials():
     # the nodes are zeros of the shifted Legendre polynomial of degree 5
     s = 2 * y - 1
     assert (63 * s**5 - 70 * s**3 + 15 * s).abs().max() < 1e-12
+
+
+def test_the_composite_rule_integrates_each_cell_exactly():
+    points, weights = CompositeGauss(cells=3, each=2).chosen(0, 2, 0, size=lambda unit: unit[:, 0])
+    x, y = points.T
+    assert len(x) == 36
+    cubic = torch.where(x < 1 / 3, x**3, 1 - x**2) * (2 * y - y**3)  # in pieces on the cells
+    exact = (1 / 324 + (2 / 3 - 26 / 81)) * 0.75
+    assert (weights[:, 0] @ cubic / len(x)).item() == pytest.approx(exact, rel=1e-14)
+    assert torch.equal(points, CompositeGauss(3, 2).unit(7, 2, 1))
 
 
 def test_graded_points_crowd_at_the_faces():
