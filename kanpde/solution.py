@@ -101,9 +101,9 @@ class Solution:
         return measured_errors(self.field, self._missed)
 
     @cached_property
-    def kind(self) -> str:
-        """What `errors.estimate` is: an "estimate" where equations and conditions are linear, elsewhere an "indicator"."""
-        return "estimate" if is_linear(self.field) else "indicator"
+    def is_linear(self) -> bool:
+        """Whether equations and conditions are: then `errors.estimate` is an estimate, else an indicator."""
+        return is_linear(self.field)
 
     @cached_property
     def _missed(self) -> Correction | None:
@@ -155,7 +155,7 @@ class Solution:
     # --- reports --------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        lines = [table(self.history, self.kind)]
+        lines = [table(self.history, self.is_linear)]
         lines += [repr(self.model)] if isinstance(self.model, Slabs) else []
         hard = [name for name in self.problem.conditions if name in self.field.hard]
         soft = [name for name in self.problem.conditions if name not in self.field.hard]
@@ -297,7 +297,7 @@ class Solution:
         """Draw residual and errors of the stages against their numbers of coefficients."""
         curves: dict[str, list[float | None]] = {
             "residual": [s.residual for s in self.history],
-            f"{self.kind} of the error": [s.errors.estimate for s in self.history],
+            f"{_told(self.is_linear)} of the error": [s.errors.estimate for s in self.history],
             "relative L2 error": [s.errors.relative_l2 for s in self.history],
             "relative H1 error": [s.errors.relative_h1 for s in self.history],
         }
@@ -531,6 +531,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return header, arrays
 
 
+def _told(linear: bool) -> str:
+    """What the linearized equations give for the error."""
+    return "estimate" if linear else "indicator"
+
+
 def reaches(stage: Stage, tol: float | None) -> str | None:
     """That its error is below a tolerance, as far as can be told without the exact solution; None if it is not."""
     name, found = ("residual", stage.residual) if stage.errors.estimate is None else ("estimated error", stage.errors.estimate)
@@ -546,10 +551,10 @@ def observed_order(previous: Stage | None, stage: Stage) -> float | None:
     return log(before / after) / log(stage.grid / previous.grid) if 0 < before < inf and 0 < after < inf else None
 
 
-def table(history: tuple[Stage, ...], kind: str) -> str:
-    """One row for each stage; `kind` is what the estimates of errors are."""
+def table(history: tuple[Stage, ...], linear: bool) -> str:
+    """One row for each stage."""
     exact = any(stage.errors.relative_l2 is not None for stage in history)
-    header = f"{'grid':>5} {'degree':>6} {'size':>6} {'steps':>5} {'residual':>9} {kind:>9}"
+    header = f"{'grid':>5} {'degree':>6} {'size':>6} {'steps':>5} {'residual':>9} {_told(linear):>9}"
     header += f" {'rel. L2':>9} {'rel. H1':>9} {'max':>9}" if exact else f" {'change':>9}"
     lines = [header + f" {'order':>6} {'seconds':>8}"]
     for s in history:
