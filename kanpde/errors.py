@@ -89,9 +89,10 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     points, weights = _placed(field)
     estimate = None
     if missed is not None:
-        found = evaluated(lambda x: _beside(missed(x), field(**x)), points, problem.domain.names)
-        change, own = (weights @ torch.stack(list(found.values())).square()).unbind(1)
-        estimate = hypot(_relative(change, own), ROUNDING)
+        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, problem.domain.names)
+        estimate = hypot(_relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1)), ROUNDING)
+        if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
+            estimate = min(estimate, field.network.tolerance)
     if problem.exact is None:
         return Errors(None, None, None, estimate)
 

@@ -86,7 +86,7 @@ class Slabs(nn.Module):
         self.axis, self.tolerance = axis, tolerance
 
     def __repr__(self) -> str:
-        if self._is_patch:
+        if self.is_patch:
             return (
                 f"Patch of {' × '.join(map(str, self.parts[0].spans))} spans, KAN({self.parts[0].shape}, degree={self.degree})"
             )
@@ -96,7 +96,7 @@ class Slabs(nn.Module):
         return f"Slabs of {len(self.parts)} KAN({self.parts[0].shape}, degree={self.degree}, {spread} spans)"
 
     @property
-    def _is_patch(self) -> bool:
+    def is_patch(self) -> bool:
         """Whether there are splines in time too, or in what stands for it: on a single span they are polynomials."""
         return len(self.parts) == 1 and min(self.parts[0].spans) > 1
 
