@@ -122,6 +122,10 @@ class _Pair(Shape):
         domain, inner, _ = self._operand(face)
         return domain.touches(inner, points) & domain.contains(points) & self._exposed(face, points)
 
+    def projected(self, face: Face, points: Points) -> Points:
+        domain, inner, _ = self._operand(face)
+        return domain.projected(inner, points)
+
     def _of(self, number: int, faces: Sequence[Face]) -> list[Face]:
         """Those of the faces that are one operand's, by its own names."""
         return [face.face for face in faces if isinstance(face, Side) and face.number == number]
@@ -381,6 +385,12 @@ class CartesianProduct(Shape):
     def touches(self, face: Face, points: Points) -> Kept:
         number, inner = self._factor(face)
         return self.pair[number].touches(inner, self._split(points)[number])
+
+    def projected(self, face: Face, points: Points) -> Points:
+        number, inner = self._factor(face)
+        parts = self._split(points)
+        parts[number] = self.pair[number].projected(inner, parts[number])
+        return torch.cat(parts, 1)
 
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         found: list[Factor] = []

@@ -135,6 +135,10 @@ class Domain(ABC):
         """Which points lie on a face."""
 
     @abstractmethod
+    def projected(self, face: Face, points: Points) -> Points:
+        """Points near a face, moved onto it, or onto what continues it."""
+
+    @abstractmethod
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """Functions, smooth and positive inside, of which one vanishes on each of the faces to first order.
 
