@@ -184,6 +184,15 @@ class _Pair(Shape):
                 arcs.append((points, weights * speeds))
         return together(arcs or [(torch.zeros(0, self.dimension).double(), torch.zeros(0).double())])
 
+    def junctions(self) -> Points:
+        if self.dimension != 2:
+            return super().junctions()
+        try:
+            ends = [self.curve(face, torch.tensor(self._crossings(face), dtype=torch.float64))[0] for face in self.faces]
+        except ValueError:  # no curve is known of the faces of a mesh
+            return super().junctions()
+        return (points := torch.cat(ends))[self.contains(points)]
+
     def _crossings(self, face: Face) -> list[float]:
         """Where, from 0 to 1 along a face, other shapes begin and end, its own ends included."""
         grid, ends = np.linspace(0, 1, 2049), [0.0, 1.0]

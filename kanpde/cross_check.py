@@ -19,8 +19,7 @@ from kanpde.finite_elements import MORE, Coefficients, Space, at_nodes, library,
 from kanpde.levels import children, first_level
 from kanpde.problem import Problem
 
-UNKNOWNS = {1: 1000, 2: 20_000, 3: 40_000}  # at most, by default: a few seconds
-CORNERS = {1: 9, 2: 9, 3: 5}  # of the coarsest mesh along the longest axis
+UNKNOWNS = {1: 1000, 2: 20_000, 3: 40_000}  # by default, by the number of axes: a few seconds
 LEVELS = 3
 FASTEST, SLOWEST = 8.0, 1.5  # by what errors fall from level to level: quadratic elements in L2; next to not at all
 UNMEASURED = 2.0  # the same where there are two levels only
@@ -52,7 +51,7 @@ class CrossCheck:
     def __str__(self) -> str:
         verdict = "they agree" if self.agrees else "they differ by more than that explains"
         if not self.is_conclusive:
-            verdict = f"too many to tell; {MORE}"
+            verdict = f"too coarse to tell; {MORE}"
         return (
             f"finite elements (P2, {self.unknowns} unknowns): relative L2 difference {self.difference:.1e}, their own error "
             f"about {self.own_error:.1e}: {verdict}"
@@ -60,16 +59,17 @@ class CrossCheck:
 
 
 def cross_checked(field: Field, unknowns: int | None = None) -> CrossCheck:
-    """Solve the field's problem by finite elements with at most so many unknowns, if the mesh is not finer from the start."""
+    """Solve the field's problem by finite elements with about so many unknowns, more if the mesh is finer from the start."""
     problem = field.problem
     _check(problem, unknowns)
     library()
     dimension = problem.domain.dimension
     most = UNKNOWNS[dimension] if unknowns is None else unknowns
-    levels = [first_level(problem.domain, CORNERS[dimension])]
-    while len(levels) < 2 or len(levels[-1].nodes) * 2**dimension <= most:
+    coarsest = max(2, int(most ** (1 / dimension) / 2**LEVELS))  # cells along the longest axis; nodes are two for each
+    levels = [first_level(problem.domain, coarsest + 1)]
+    while len(levels) < 2 or (len(levels) < LEVELS and len(levels[-1].nodes) * 2**dimension <= 2 * most):
         levels.append(levels[-1].refined())
-    found = [solved(field, level) for level in levels[-LEVELS:]]
+    found = [solved(field, level) for level in levels]
     changes = [_change(before, after) for before, after in pairwise(found)]
     rate = float(np.clip(changes[0] / max(changes[1], 1e-300), SLOWEST, FASTEST)) if len(changes) > 1 else UNMEASURED
     space, u = found[-1]
@@ -101,7 +101,7 @@ def _check(problem: Problem, unknowns: int | None) -> None:
                 "Condition and Periodic on the boundary, and Integral over all of the domain"
             )
     if unknowns is not None and not (isinstance(unknowns, int) and unknowns > 0):
-        raise ValueError(f"unknowns={unknowns!r}; give a positive whole number, of values at nodes that there are at most")
+        raise ValueError(f"unknowns={unknowns!r}; give a positive whole number, about that of values at nodes")
 
 
 def _change(before: tuple[Space, Coefficients], after: tuple[Space, Coefficients]) -> float:

@@ -222,6 +222,10 @@ class Domain(ABC):
         """Points where two different faces meet, as far as the domain knows them."""
         return torch.empty(0, self.dimension, dtype=torch.float64)
 
+    def junctions(self) -> Points:
+        """Of a domain in the plane: points where shapes that it is made of cross, and ends of their faces."""
+        return torch.empty(0, self.dimension, dtype=torch.float64)
+
     # --- quadrature -----------------------------------------------------------------------------------------------
 
     @property

@@ -35,7 +35,7 @@ STEPS = 20  # of Newton's method
 SETTLED = 1e-9  # relative to the largest value or entry
 SMALL_PIVOT = 1e-3  # relative to its column, below which another one is taken off the diagonal
 PARALLEL = 1e-8  # a slope along the conormal, relative to it
-MORE = "let it have more, as in cross_check(unknowns=100_000)"
+MORE = "let it have more unknowns, as in cross_check(unknowns=100_000)"
 ELLIPTIC = 1e-12  # the least eigenvalue of A, relative to the largest
 
 
@@ -145,7 +145,7 @@ def _interpolated(basis: "skfem.CellBasis", u: Coefficients) -> Any:
 
 def at_nodes(basis: "skfem.CellBasis", u: Coefficients) -> AtNodes:
     """The values of a function at the nodes of a rule."""
-    return np.asarray(_interpolated(basis, u).value)
+    return np.asarray(_interpolated(basis, u))
 
 
 def places(basis: "skfem.CellBasis") -> Points:
@@ -169,7 +169,7 @@ def _jet(basis: "skfem.CellBasis", u: Coefficients, slopes: Annotated[Array, "ax
     curvatures = np.stack([np.asarray(slope.grad) for slope in found])
     return Jet(
         _flat(at_nodes(basis, u)),
-        _flat(np.stack([np.asarray(slope.value) for slope in found])),
+        _flat(np.stack([np.asarray(slope) for slope in found])),
         _flat((curvatures + curvatures.swapaxes(0, 1)) / 2),
     )
 

@@ -158,8 +158,8 @@ class Solution:
     def cross_check(self, unknowns: int | None = None) -> CrossCheck:
         """How far the solution is from one by finite elements, which owe nothing to networks, with the error that those have
 
-        themselves: steady equations of second order with one unknown. `unknowns` is how many values at nodes they have at most;
-        the more the sharper, 20 000 by default, in seconds. Needs scikit-fem: `pip install "kanpde[fem]"`.
+        themselves: steady equations of second order with one unknown. `unknowns` is about how many values at nodes they have;
+        by default as many as take seconds, and the more the sharper. Needs scikit-fem: `pip install "kanpde[fem]"`.
         """
         return cross_checked(self.field, unknowns)
 
