@@ -19,7 +19,7 @@ from kanpde.finite_elements import MORE, Coefficients, Space, at_nodes, library,
 from kanpde.levels import children, first_level
 from kanpde.problem import Problem
 
-UNKNOWNS = {1: 1000, 2: 20_000, 3: 40_000}  # by default, by the number of axes: a few seconds
+UNKNOWNS = {1: 1000, 2: 20_000, 3: 20_000}  # by default, by the number of axes: a few seconds
 LEVELS = 3
 FASTEST, SLOWEST = 8.0, 1.5  # by what errors fall from level to level: quadratic elements in L2; next to not at all
 UNMEASURED = 2.0  # the same where there are two levels only
