@@ -3,6 +3,7 @@
 from kanpde.bases import Hat, Splines
 from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
+from kanpde.cross_check import CrossCheck
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.fitting import fit
@@ -44,6 +45,7 @@ __all__ = [
     "CoefficientField",
     "CompositeGauss",
     "Condition",
+    "CrossCheck",
     "Dirichlet",
     "Disk",
     "Elementary",

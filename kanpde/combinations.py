@@ -122,6 +122,10 @@ class _Pair(Shape):
         domain, inner, _ = self._operand(face)
         return domain.touches(inner, points) & domain.contains(points) & self._exposed(face, points)
 
+    def projected(self, face: Face, points: Points) -> Points:
+        domain, inner, _ = self._operand(face)
+        return domain.projected(inner, points)
+
     def _of(self, number: int, faces: Sequence[Face]) -> list[Face]:
         """Those of the faces that are one operand's, by its own names."""
         return [face.face for face in faces if isinstance(face, Side) and face.number == number]
@@ -179,6 +183,15 @@ class _Pair(Shape):
                 points, speeds = self.curve(face, along[:, 0])
                 arcs.append((points, weights * speeds))
         return together(arcs or [(torch.zeros(0, self.dimension).double(), torch.zeros(0).double())])
+
+    def junctions(self) -> Points:
+        if self.dimension != 2:
+            return super().junctions()
+        try:
+            ends = [self.curve(face, torch.tensor(self._crossings(face), dtype=torch.float64))[0] for face in self.faces]
+        except ValueError:  # no curve is known of the faces of a mesh
+            return super().junctions()
+        return (points := torch.cat(ends))[self.contains(points)]
 
     def _crossings(self, face: Face) -> list[float]:
         """Where, from 0 to 1 along a face, other shapes begin and end, its own ends included."""
@@ -381,6 +394,12 @@ class CartesianProduct(Shape):
     def touches(self, face: Face, points: Points) -> Kept:
         number, inner = self._factor(face)
         return self.pair[number].touches(inner, self._split(points)[number])
+
+    def projected(self, face: Face, points: Points) -> Points:
+        number, inner = self._factor(face)
+        parts = self._split(points)
+        parts[number] = self.pair[number].projected(inner, parts[number])
+        return torch.cat(parts, 1)
 
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         found: list[Factor] = []

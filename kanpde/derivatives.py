@@ -117,14 +117,20 @@ class Probe:
         ]
         return sum(slopes, start=self.columns[index])
 
-    def coefficients(self, expression: Column) -> dict[MultiIndex, Column]:
-        """∂expression/∂(∂^index u), per point, for the derivatives that it takes."""
+    def coefficients(self, expression: Column, followed: bool = False) -> dict[MultiIndex, Column]:
+        """∂expression/∂(∂^index u), per point, for the derivatives that it takes.
+
+        If `followed`, autograd follows them: what depends on the unknown changes with the coordinates as that does.
+        """
         if not expression.requires_grad or not self.columns:
             return {}
-        found = torch.autograd.grad(expression.sum(), list(self.columns.values()), retain_graph=True, allow_unused=True)
+        columns = dict(self.columns)
+        found = torch.autograd.grad(
+            expression.sum(), list(columns.values()), retain_graph=True, create_graph=followed, allow_unused=True
+        )
         return {
             index: gradient
-            for index, gradient in zip(self.columns, found, strict=True)
+            for index, gradient in zip(columns, found, strict=True)
             if gradient is not None and bool((gradient != 0).any())
         }
 

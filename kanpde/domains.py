@@ -135,6 +135,10 @@ class Domain(ABC):
         """Which points lie on a face."""
 
     @abstractmethod
+    def projected(self, face: Face, points: Points) -> Points:
+        """Points near a face, moved onto it, or onto what continues it."""
+
+    @abstractmethod
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """Functions, smooth and positive inside, of which one vanishes on each of the faces to first order.
 
@@ -216,6 +220,10 @@ class Domain(ABC):
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:  # noqa: ARG002
         """Points where two different faces meet, as far as the domain knows them."""
+        return torch.empty(0, self.dimension, dtype=torch.float64)
+
+    def junctions(self) -> Points:
+        """Of a domain in the plane: points where shapes that it is made of cross, and ends of their faces."""
         return torch.empty(0, self.dimension, dtype=torch.float64)
 
     # --- quadrature -----------------------------------------------------------------------------------------------

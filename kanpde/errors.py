@@ -33,13 +33,14 @@ class Errors:
     absolute error: None without an exact solution. Where an exact field is zero, up to rounding, the largest norm among the
     unknowns replaces its own; where all are, relative errors are absolute ones.
     `estimate` is about `relative_l2`, found without the exact solution: see `kanpde.corrections`. It is None where observations
-    decide, whose noise it does not know, and where rows mix points.
+    decide, whose noise it does not know, and where rows mix points. `unexplained` is the share of ‖r‖ that it knows nothing of.
     """
 
     relative_l2: float | None
     relative_h1: float | None
     max: float | None
     estimate: float | None
+    unexplained: float | None
 
 
 @torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
@@ -87,14 +88,15 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     """By quadrature over the domain."""
     problem = field.problem
     points, weights = _placed(field)
-    estimate = None
+    estimate, unexplained = None, None
     if missed is not None:
+        unexplained = missed.unexplained
         found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, problem.domain.names)
         estimate = hypot(_relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1)), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)
     if problem.exact is None:
-        return Errors(None, None, None, estimate)
+        return Errors(None, None, None, estimate, unexplained)
 
     def compared(x: dict[str, Column]) -> dict[str, Tensor]:
         exact = problem.exact_columns(x)
@@ -104,7 +106,7 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     found = torch.stack(list(evaluated(compared, points, problem.domain.names).values()))
     missing, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
     l2, h1 = _relative(missing[:, 0], exact[:, 0]), _relative(missing.sum(1), exact.sum(1))
-    return Errors(l2, h1, found[:, :, 0].abs().max().item(), estimate)
+    return Errors(l2, h1, found[:, :, 0].abs().max().item(), estimate, unexplained)
 
 
 def distance(field: Field, other: Field) -> float:

@@ -217,6 +217,9 @@ class MeshDomain(Shape):
     def touches(self, face: Face, points: Points) -> Kept:
         return torch.from_numpy(self._part(face).touched(points.detach().numpy(), SLACK * self._scale))
 
+    def projected(self, face: Face, points: Points) -> Points:
+        return torch.from_numpy(self._part(face).nearest(points.detach().numpy()).place)
+
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """The distance from the line or plane of a face, where no other face lies on it, and the mesh on one side of it."""
         planes = [self._planes[str(face)] for face in faces]

@@ -81,6 +81,8 @@ def _boundary(domain: Domain, spacing: float) -> Corners:
         points, kept = domain.on_face(face, unit)
         found.append(points[kept])
     points = torch.cat(found).numpy()
+    if len(corners := domain.junctions().numpy()):
+        points = np.concatenate([corners, points[KDTree(corners).query(points)[0] > 0.3 * spacing]])
     # ends of faces that meet are the same point, up to rounding
     _, first = np.unique(np.round(points / (1e-6 * spacing)).astype(np.int64), axis=0, return_index=True)
     return points[np.sort(first)]

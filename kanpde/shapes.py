@@ -98,6 +98,10 @@ class Box(Shape):
         axis, end = self._end(face)
         return points[:, axis] == end
 
+    def projected(self, face: Face, points: Points) -> Points:
+        axis, end = self._end(face)
+        return points.index_fill(1, torch.tensor(axis), end)
+
     def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
         return [partial(self._distance, face) for face in faces]
 
@@ -247,6 +251,11 @@ class _Round(Shape):
 
     def touches(self, face: Face, points: Points) -> Kept:  # noqa: ARG002
         return (self._scaled(points).norm(dim=1) - 1).abs() <= SLACK
+
+    def projected(self, face: Face, points: Points) -> Points:  # noqa: ARG002
+        """Away from the centre."""
+        scaled = self._scaled(points)
+        return self.centre + self.radii * scaled / scaled.norm(dim=1, keepdim=True)
 
     def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
         return [self._depth for _ in faces]
@@ -421,6 +430,10 @@ class Polygon(Shape):
         away = ((points - start) * self._outward[number]).sum(1).abs()
         share = ((points - start) @ along) / along.square().sum()
         return (away <= SLACK * self._scale) & (share >= -SLACK) & (share <= 1 + SLACK)
+
+    def projected(self, face: Face, points: Points) -> Points:
+        number = self._number(face)
+        return points - ((points - self._starts[number]) @ self._outward[number])[:, None] * self._outward[number]
 
     def vanishing(self, faces: Sequence[Face]) -> list[Factor]:
         return [on_plane(f, self.names) for f in self._outline.vanishing(map(self._number, faces))]

@@ -140,6 +140,17 @@ def test_values_hold_on_every_shape_before_training(name):
         assert (field(**x)["u"] - values(**x)).abs().max() < 1e-12
 
 
+@everywhere
+def test_points_beside_a_face_are_moved_onto_it(name):
+    shape, _ = SHAPES[name]
+    for face in shape.faces:
+        points, _ = shape.on_face(face, sobol(64, shape.dimension - 1))
+        moved = shape.projected(face, points + 1e-4 * shape.normals(face, points))
+        assert (moved - points).norm(dim=1).max() < 1e-3
+        for on_it in (points, moved):
+            assert (shape.projected(face, on_it) - on_it).norm(dim=1).max() < 1e-12
+
+
 @pytest.mark.parametrize(
     ("shape", "axis", "share"),
     [

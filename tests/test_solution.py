@@ -195,7 +195,7 @@ def test_what_is_not_finite_is_not_hidden(square):
     ("before", "after", "order"), [(1e-2, 1e-4, 2), (inf, 1e-4, None), (1e-2, inf, None), (nan, 1e-4, None)]
 )
 def test_order_is_that_of_finite_numbers(square, before, after, order):
-    unknown = Errors(None, None, None, None)
+    unknown = Errors(None, None, None, None, None)
     first, second = (
         replace(square.history[0], grid=grid, residual=residual, errors=unknown)
         for grid, residual in ((2, before), (20, after))
