@@ -320,7 +320,7 @@ def test_what_is_no_solution_is_told_in_one_line(square, tmp_path):
         with pytest.raises(ValueError, match=rf"{name} is not a file that solution\.save wrote, .*; give that \.npz") as found:
             Solution.load(tmp_path / name, poisson())
         assert "\n" not in str(found.value)
-    with pytest.raises(ValueError, match="has format 99, but this version of kanpde reads 1; solve and save it anew"):
+    with pytest.raises(ValueError, match="has format 99, but this version of kanpde reads 2; solve and save it anew"):
         Solution.load(tmp_path / "later.npz", poisson())
     with pytest.raises(FileNotFoundError, match=r"there is no file .*absent\.npz to load; give one that solution\.save wrote"):
         Solution.load(tmp_path / "absent.npz", poisson())
@@ -376,7 +376,7 @@ def test_vtk_reads_tetrahedra_lines_and_systems(plate, system, tmp_path):
     line.to_vtk(tmp_path / "line.vtu")
     assert read_by_vtk(tmp_path / "line.vtu").GetNumberOfCells() == 1000
     system.to_vtk(tmp_path / "system.vtu", points=5)
-    names = {read_by_vtk(tmp_path / "system.vtu").GetPointData().GetArrayName(i) for i in range(10)}
+    names = {read_by_vtk(tmp_path / "system.vtu").GetPointData().GetArrayName(i) for i in range(12)}
     assert {"u", "v", "v_error", "residual_activator", "residual_substrate"} <= names
 
 
@@ -456,7 +456,8 @@ def test_pictures_of_every_kind(square, plate, system, tmp_path):
         path = tmp_path / f"{name}.png"
         solution.plot(path, points=21)
         assert path.read_bytes().startswith(b"\x89PNG")
-    broken = Solution(square.field, (replace(square.history[0], residual=nan, errors=None), *square.history[1:]), "")
+    unknown = Errors(None, None, None, None, None)
+    broken = Solution(square.field, (replace(square.history[0], residual=nan, errors=unknown), *square.history[1:]), "")
     broken.plot_convergence(tmp_path / "broken.png")
     square.plot_convergence(tmp_path / "c.svg")
     assert "<svg" in (tmp_path / "c.svg").read_text()

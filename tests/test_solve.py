@@ -182,7 +182,7 @@ def test_normal_equations_lose_digits_only():
 
 def test_stops_at_tol():
     solution = solve(poisson(), tol=1e-4)
-    assert solution.status.startswith("converged: residual")
+    assert solution.status.startswith("converged: estimated error")
     assert min(s.residual for s in solution.history) <= 1e-4
     assert len(solution.history) == 1
 

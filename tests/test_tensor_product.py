@@ -335,9 +335,9 @@ def test_stops_as_asked(tmp_path):
     coarse, fine = (solve(convection_diffusion(), refine=TensorProduct(tol)) for tol in (1e-3, 1e-8))
     assert coarse.history[-1].size < fine.history[-1].size
     assert fine.status.startswith("converged: the splines are resolved to 1e-08")
-    by_residual = solve(convection_diffusion(), refine=TensorProduct(), tol=1e-5, checkpoint=tmp_path / "patch.npz")
-    assert by_residual.status.startswith("converged: residual")
-    assert Solution.load(tmp_path / "patch.npz", convection_diffusion()).model.size == by_residual.model.size
+    by_estimate = solve(convection_diffusion(), refine=TensorProduct(), tol=1e-5, checkpoint=tmp_path / "patch.npz")
+    assert by_estimate.status.startswith("converged: estimated error")
+    assert Solution.load(tmp_path / "patch.npz", convection_diffusion()).model.size == by_estimate.model.size
     largest = solve(convection_diffusion(), refine=TensorProduct(size=500))
     assert "products of splines are done at residual" in largest.status
     assert "allow more by refine=TensorProduct(size=…)" in largest.status
@@ -413,7 +413,7 @@ def test_products_of_all_splines_where_a_network_is_not():
     solution = solve(front(0.1), tol=1e-5)
     assert isinstance(solution.model, Slabs)
     assert solution.history[0].network.startswith("KAN")
-    assert solution.status.startswith("converged: residual")
+    assert solution.status.startswith("converged: estimated error")
     assert solution.errors is not None
     assert solution.errors.relative_l2 < 1e-7
 

@@ -92,8 +92,10 @@ def run(name: str, seed: int, seconds: float) -> dict[str, Any]:
 
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     solution = solve(problem, seed=seed, max_seconds=seconds, progress=watch)
-    last = error_against(solution, known) if known is not None else solution.errors and solution.errors.relative_l2
-    errors = [*at_ends[: len(solution.history) - 1], last] if known is not None else [s.relative_l2 for s in solution.history]
+    last = error_against(solution, known) if known is not None else solution.errors.relative_l2
+    errors = (
+        [*at_ends[: len(solution.history) - 1], last] if known is not None else [s.errors.relative_l2 for s in solution.history]
+    )
     return {
         "problem": name,
         "seed": seed,
