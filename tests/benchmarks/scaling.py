@@ -3,7 +3,7 @@
     python -m tests.benchmarks.scaling [picture.png]
 
 arXiv 2404.19756, section 3.1, has error ∝ coefficients^−(k + 1) for splines of degree k where the network has the function's
-own structure; MLPs are said to follow slower laws. Both are trained by `solve`'s Levenberg–Marquardt, 20 s a network at most.
+own structure; MLPs are said to follow slower laws. Both are trained by `solve`'s Levenberg–Marquardt, 8 s a network at most.
 """
 
 import sys
@@ -17,7 +17,7 @@ from torch import Tensor, cos, exp, nn, sin
 from kanpde import KAN, MLP, Box, Problem, convergence_study, fit
 from problems.poisson import poisson
 
-SECONDS = 20
+SECONDS = 8
 DEGREE = 3
 GRIDS = (4, 8, 16, 32, 64)
 WIDTHS = (2, 4, 8, 16, 32)
