@@ -74,14 +74,15 @@ def correction(field: Field) -> Correction | None:
     problem = field.problem
     dimension = problem.domain.dimension
     each = MOST.get(dimension, 0) / (1 if dimension == 1 else sqrt(_count(field)))
-    finest = max(round(each ** (1 / dimension)), problem.order + 5)
+    fewest = problem.order + 5
+    finest = max(round(each ** (1 / dimension)), fewest)
     tried: list[Correction] = []
-    for count, seed in ((max(finest // 2, problem.order + 5), 0), (finest, 0), (finest, 1)):
+    for count, seed in dict.fromkeys([(max(finest // 2, fewest), 0), (finest, 0), (finest, 1)]):  # with many axes both are one
         found = _correction(field, count, seed)
         if found is None or found.unexplained < EXPLAINED:
             return found
         tried.append(found)
-    return min(tried[1:], key=lambda one: one.size)
+    return min(tried[-2:], key=lambda one: one.size)
 
 
 def _correction(field: Field, count: int, seed: int) -> Correction | None:
@@ -101,8 +102,8 @@ def _correction(field: Field, count: int, seed: int) -> Correction | None:
         return None
     first = network.layers[0]
     with torch.no_grad():
-        rows = first.table[: int(first.counts[0])]
-        rows.copy_(move[: rows.numel()].view_as(rows))
+        free = first.table[: int(first.counts[0])]
+        free.copy_(move[: free.numel()].view_as(free))
     left = 1 - system.reduction(move) / system.squares if system.squares > 0 else 0.0
     changes = corrected.change(**columns(objective.batch.interior, problem.domain.names)).values()
     size = max(change.detach().square().mean().sqrt().item() for change in changes)

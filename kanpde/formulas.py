@@ -204,6 +204,7 @@ def _simplified(expression: sympy.Expr) -> sympy.Expr:
     forms: list[Any] = [expression]
     waves = expression.atoms(sympy.sin, sympy.cos)
     for shorter in (sympy.factor_terms, sympy.simplify, sympy.trigsimp)[: 3 if len(waves) <= MOST_WAVES else 1]:
+        # sympy fails in many ways; the longer form is as true, and is what is verified
         with suppress(*FAILURES, NotImplementedError, AttributeError, TypeError, sympy.PolynomialError):
             forms.append(shorter(expression))
     return min(forms, key=lambda e: e.count_ops())
