@@ -30,8 +30,9 @@ from kanpde.sampling import Graded
 from kanpde.slabs import Slabs, time_splines
 
 MOST = {1: 192, 2: 576, 3: 512}  # splines of a single output, by the number of axes
+AT_INTERFACES = 2  # times as many for each material, as an interface curves through the spans
 MANY_AXES = 300  # products where those of all splines would be too many
-ROWS, ROWS_ON_LINES = 4, 16  # for each coefficient
+ROWS, MORE_ROWS = 4, 16  # for each coefficient; more on lines, and of slabs, which end at rounding: noise of points
 EXPLAINED = 0.03  # a grid is enough if it leaves less than this of the residual
 # on a shape some splines touch few points, or none; on a box nothing is to be damped
 DAMPING, DAMPING_ON_SHAPES = 1e-22, 1e-10
@@ -73,7 +74,9 @@ def correction(field: Field) -> Correction | None:
     """
     problem = field.problem
     dimension = problem.domain.dimension
-    each = MOST.get(dimension, 0) / (1 if dimension == 1 else sqrt(_count(field)))
+    materials = len(problem.materials) + 1
+    each = MOST.get(dimension, 0) / (1 if dimension == 1 else sqrt(_count(field) / materials))
+    each *= 1 if materials == 1 else AT_INTERFACES
     fewest = problem.order + 5
     finest = max(round(each ** (1 / dimension)), fewest)
     tried: list[Correction] = []
@@ -90,7 +93,7 @@ def _correction(field: Field, count: int, seed: int) -> Correction | None:
     problem = field.problem
     network = _products(field, count)
     corrected = Corrected(field, network)
-    rows = ROWS_ON_LINES if problem.domain.dimension == 1 else ROWS
+    rows = MORE_ROWS if problem.domain.dimension == 1 or isinstance(field.network, Slabs) else ROWS
     objective = Objective(corrected, Graded(), {}, rows * _first_columns(network) // len(problem.unknowns), seed)
     if objective.obstacle() is not None:
         return None
