@@ -22,6 +22,7 @@ from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
 from kanpde.studies import Study, convergence_study
+from kanpde.sweeps import Sweep, sweep
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.tensor_product import TensorProduct
 from kanpde.verification import Formula
@@ -81,6 +82,7 @@ __all__ = [
     "Solution",
     "Splines",
     "Study",
+    "Sweep",
     "TensorProduct",
     "Uniform",
     "convergence_study",
@@ -92,4 +94,5 @@ __all__ = [
     "laplacian",
     "manufactured",
     "solve",
+    "sweep",
 ]

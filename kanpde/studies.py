@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 from math import inf, log
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kanpde.refinement import Grids
 from kanpde.sampling import CompositeGauss, Graded, Sampler
 from kanpde.solution import Solution
 from kanpde.solver import default_network, solve
+from kanpde.sweeps import together
 
 FEWEST_NODES = 4  # of a cell, of the rule that ‖r‖ is integrated by
 MOST_AXES = 2  # that such a rule is affordable on
@@ -97,6 +99,7 @@ def convergence_study(
     sampler: Sampler | None = None,
     max_seconds: float | None = None,
     seed: int = 0,
+    jobs: int = 1,
 ) -> Study:
     """Solve a problem on one grid after the other, each from the solution before; or with one network after the other.
 
@@ -107,40 +110,48 @@ def convergence_study(
     sampler: by default, where a KAN of one layer has one or two axes, the composite Gauss rule on its spans, so that what is
         minimized is the integral of r² and the order of the splines shows; elsewhere `Graded()`.
     max_seconds: for each row.
+    jobs: how many of several networks are trained at once, by processes that share the cores.
+
+    Raises ValueError or TypeError before any work if there are no such networks, grids or jobs.
     """
-    solutions: list[Solution] = []
-    rows: list[Row] = []
-    for network in _networks(problem, networks, grids, seed, lambda: solutions[-1].model):
+
+    def solved(network: nn.Module) -> Solution:
         own = sampler or _rule(problem, network)
         refine = Grids((network.grid,)) if isinstance(network, KAN) else Grids(())
-        solution = solve(problem, network, refine=refine, sampler=own, max_seconds=max_seconds, seed=seed, progress=False)
+        return solve(problem, network, refine=refine, sampler=own, max_seconds=max_seconds, seed=seed, progress=False)
+
+    if networks is None or isinstance(networks, nn.Module):
+        if jobs != 1:
+            raise ValueError(f"jobs={jobs!r}; grids begin with the solution before, one after the other: give several networks")
+        solutions = [*_refined(_first(problem, networks, grids, seed), grids, solved)]
+    else:
+        found = dict(together({number: partial(solved, network) for number, network in enumerate(networks)}, jobs))
+        solutions = [found[number] for number in sorted(found)]
+    rows: list[Row] = []
+    for solution in solutions:
         rows.append(_row(solution, rows[-1] if rows else None))
-        solutions.append(solution)
     return Study(tuple(rows), tuple(solutions))
 
 
-def _networks(
-    problem: Problem,
-    networks: KAN | Sequence[nn.Module] | None,
-    grids: Sequence[int],
-    seed: int,
-    solved: Callable[[], KAN],
-) -> Iterator[nn.Module]:
-    if networks is not None and not isinstance(networks, nn.Module):
-        yield from networks
-        return
-    first = default_network(problem, True, seed) if networks is None else networks
+def _first(problem: Problem, given: nn.Module | None, grids: Sequence[int], seed: int) -> KAN:
+    first = default_network(problem, True, seed) if given is None else given
     if not isinstance(first, KAN):
-        raise TypeError(f"networks={networks!r}; give a KAN, whose grids are refined, or a list of networks")
+        raise TypeError(f"networks={given!r}; give a KAN, whose grids are refined, or a list of networks")
     if not grids or sorted(set(grids)) != list(grids):
         raise ValueError(f"grids={grids!r}; give numbers of spans, each larger than the one before, as in (4, 8, 16)")
     if grids[0] % first.grid:
         raise ValueError(
             f"grids={grids!r} begin with {grids[0]}, which is no multiple of the grid of {first!r}; start with one"
         )
-    yield first.refined(grids[0])
-    for grid in grids[1:]:
-        yield solved().adapted().refined(grid)
+    return first
+
+
+def _refined(first: KAN, grids: Sequence[int], solved: Callable[[nn.Module], Solution]) -> Iterator[Solution]:
+    network = first.refined(grids[0])
+    for grid in grids:
+        solution = solved(network if grid == grids[0] else network.adapted().refined(grid))
+        network = solution.model
+        yield solution
 
 
 def _rule(problem: Problem, network: nn.Module) -> Sampler:

@@ -1,13 +1,14 @@
 """Hard problems beside the records of the field: `solve(problem)` with default arguments, error against time.
 
-    python -m tests.benchmarks.records [problem …] [--seeds 0 1 2 3 4] [--seconds S] [--results FILE]
+    python -m tests.benchmarks.records [problem …] [--seeds 0 1 2 3 4] [--seconds S] [--jobs N] [--results FILE]
     python -m tests.benchmarks.records --table [--results FILE]
 
-Each run has a process of its own, S seconds (by default the problem's own limit) and two threads, and adds a line of JSON
-to FILE: problem, seed, commit, machine, time, peak memory, status, and a curve of seconds, coefficients, residual and
-relative L2 error. Errors are measured once a stage ends, after its successor's first step: on the uniform grid of the
-reference where there is no exact solution, else by quadrature; measuring counts as time. The table shows the median and
-the worst last error of the newest run of each seed.
+Each run has a process of its own, S seconds (by default the problem's own limit) and its share of two threads for N runs
+at once (by default one, as times are those of a machine without other work), and adds a line of JSON to FILE: problem, seed,
+commit, machine, time, peak memory, status, and a curve of seconds, coefficients, residual and relative L2 error. Errors are
+measured once a stage ends, after its successor's first step: on the uniform grid of the reference where there is no exact
+solution, else by quadrature; measuring counts as time. The table shows the median and the worst last error of the newest
+run of each seed.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -36,6 +37,7 @@ from tests.catalogue import ROOT, factories
 
 RESULTS = Path(__file__).parent / "results" / "records.jsonl"
 FACTORIES = factories()
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def error_against(solution: Solution, known: Reference) -> float:
     return float(np.sqrt(missed / sum(np.sum(values**2) for values in known.values.values())))
 
 
-def run(name: str, seed: int, seconds: float) -> dict[str, Any]:
+def run(name: str, seed: int, seconds: float, threads: int) -> dict[str, Any]:
     """One run, as a line of the results."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     case = CASES[name]
     problem = case.factory()
     known = None if case.reference is None else reference(case.reference)
@@ -143,6 +145,7 @@ def main() -> None:
     parser.add_argument("problems", nargs="*", metavar="problem", help=", ".join(CASES))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--seconds", type=float, help="for each run; by default the problem's own limit")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="only print the table of the results so far")
     given = parser.parse_args()
@@ -152,15 +155,20 @@ def main() -> None:
         given.results.parent.mkdir(parents=True, exist_ok=True)
         for name in {case.reference for n, case in CASES.items() if n in (given.problems or CASES)} - {None}:
             print(f"reference {name}: its own error {reference(name).error:.1e}", file=sys.stderr)
-        for name in given.problems or CASES:
-            for seed in given.seeds:
-                # a process of its own, so that memory is its own peak
-                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                    found = pool.submit(run, name, seed, given.seconds or CASES[name].seconds).result()
+        # a process of its own, so that memory is its own peak
+        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+            threads = max(1, THREADS // given.jobs)
+            runs = [
+                pool.submit(run, name, seed, given.seconds or CASES[name].seconds, threads)
+                for name in given.problems or CASES
+                for seed in given.seeds
+            ]
+            for found in (done.result() for done in as_completed(runs)):
                 with given.results.open("a") as file:
                     file.write(json.dumps(found, ensure_ascii=False) + "\n")
                 print(
-                    f"{name}, seed {seed}: {found['error']:.1e} after {found['seconds']:g} s; {found['status']}",
+                    f"{found['problem']}, seed {found['seed']}: {found['error']:.1e} after {found['seconds']:g} s; "
+                    f"{found['status']}",
                     file=sys.stderr,
                 )
     print(table(given.results.read_text().splitlines()))
