@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.chunks import held, points_at_a_time
+from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, correction
 from kanpde.derivatives import Column, grad
 from kanpde.domains import UnitCube
@@ -50,7 +50,7 @@ def evaluated(make: Make, points: Points, *fields: Field) -> dict[str, Tensor]:
     `fields` are those that it is made of.
     """
     names, found, low = fields[0].box.names, {}, 0
-    for chunk in points.split(points_at_a_time(sum(held(field.network) for field in fields))):
+    for chunk in points.split(points_at_a_time(sum(field.held for field in fields))):
         for name, made in make(columns(chunk, names)).items():
             if low == 0:
                 found[name] = made.new_empty(len(points), *made.shape[1:])
@@ -100,7 +100,7 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     estimate, unexplained = None, None
     if missed is not None:
         unexplained = missed.unexplained
-        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, field, missed.field)
+        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, missed.field)
         estimate = hypot(_relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1)), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)

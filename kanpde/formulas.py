@@ -14,7 +14,7 @@ import sympy
 import torch
 from torch import Tensor, nn
 
-from kanpde.chunks import held, points_at_a_time
+from kanpde.chunks import points_at_a_time
 from kanpde.closed_forms import closed_form
 from kanpde.derivatives import grad
 from kanpde.field import Field
@@ -86,7 +86,7 @@ def _reason(name: str, residual: float, library: Sequence[Elementary]) -> str:
 
 def _functions(field: Field, name: str) -> tuple[Callable[[Points], Tensor], Callable[[Points], Tensor]]:
     """An unknown and its slopes at points."""
-    each = points_at_a_time(held(field.network))
+    each = points_at_a_time(field.held)
 
     def values(points: Points) -> Tensor:
         with torch.no_grad():

@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from kanpde.chunks import held, points_at_a_time
+from kanpde.chunks import points_at_a_time
 from kanpde.conditions import Interface, Periodic
 from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain, Point
@@ -173,7 +173,7 @@ class Objective:
 
     def _rows(self, dense: bool) -> int:
         """Points whose rows, dense ones or what they are made of, stay within the bound of `kanpde.chunks`."""
-        each = held(self.field.network)
+        each = self.field.held
         if not dense:
             return points_at_a_time(each)
         whole = points_at_a_time(each + 16 * self.size)  # rows, and as much to make them

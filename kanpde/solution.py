@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from kanpde.bases import Basis, Hat, Splines
 from kanpde.bumps import Gaussian, MexicanHat
-from kanpde.chunks import held, points_at_a_time
+from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, is_linear
 from kanpde.cross_check import CrossCheck, cross_checked
 from kanpde.derivatives import Column, grad
@@ -126,7 +126,7 @@ class Solution:
         middle, count, outside = (box.low + box.high) / 2, prod(shape), 0
         found: dict[str, Tensor] = {}
         tape = Tape(self.model) if isinstance(self.model, KAN) else None  # cheaper by half, and by more where edges are many
-        each = points_at_a_time(held(self.model))
+        each = points_at_a_time(self.field.held)
         for low in range(0, max(count, 1), each):  # so that no array but the caller's, and results, is as long as they are
             chunk = slice(low, low + each)
             points = torch.from_numpy(np.stack([c[chunk].astype(np.float64) for c in given], 1))  # of native byte order
@@ -261,7 +261,7 @@ class Solution:
         return found | {"residual" if len(equations) == 1 else f"residual_{n}": r for n, r in equations.items()}
 
     def _arrays(self, make: Make, points: Points) -> dict[str, NDArray[np.float64]]:
-        found = evaluated(make, points, self.field, *([] if self._missed is None else [self._missed.field]))
+        found = evaluated(make, points, self.field if self._missed is None else self._missed.field)
         return {name: (u[:, 0] if u.shape[1] == 1 else u).numpy() for name, u in found.items()}
 
     def plot(self, path: str | Path, points: int = 161) -> None:
