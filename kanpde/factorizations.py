@@ -251,11 +251,15 @@ def _inverse_root(
     gram: Annotated[Tensor, "edges size size"], scale: Annotated[Tensor, "edges size"], damping: float
 ) -> Annotated[Tensor, "edges size size"]:
     """M with M Mᵀ (G + λD²) = 1, but for rounding."""
-    scaled = gram / scale[:, None] / scale[..., None]
-    scaled.diagonal(dim1=1, dim2=2).add_(max(damping, 1e-13 * scaled.shape[1]))
-    factor, _ = torch.linalg.cholesky_ex(scaled)
-    one = torch.eye(scaled.shape[1], dtype=gram.dtype).expand_as(gram)
-    return torch.linalg.solve_triangular(factor, one, upper=False).mT / scale[..., None]
+    found, one = torch.empty_like(gram), torch.eye(gram.shape[1], dtype=gram.dtype)
+    each = max(1, BYTES // (8 * one.nbytes))  # edges at a time
+    for own, norms, root in zip(gram.split(each), scale.split(each), found.split(each), strict=True):
+        scaled = own / norms[:, None] / norms[..., None]
+        scaled.diagonal(dim1=1, dim2=2).add_(max(damping, 1e-13 * len(one)))
+        factor, _ = torch.linalg.cholesky_ex(scaled)
+        inverse = torch.linalg.solve_triangular(factor, one.expand_as(own), upper=False)
+        torch.div(inverse.mT, norms[..., None], out=root)
+    return found
 
 
 def _all_columns(blocks: set[Block], size: int) -> Iterator[Block]:
