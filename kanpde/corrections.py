@@ -45,6 +45,10 @@ class Corrected(Field):
         vars(self).update(vars(base.with_network(network)))
         self.base = base
 
+    @property
+    def held(self) -> int:
+        return super().held + self.base.held
+
     def __call__(self, recorder: Recorder | None = None, /, **x: Column) -> dict[str, Column]:
         change = self.change(recorder, **x)
         return {name: u + change[name] for name, u in self.base(**x).items()}

@@ -116,7 +116,7 @@ def _difference(field: Field, space: Space, u: Coefficients) -> tuple[float, flo
     """‖field − u‖ and ‖u‖ in L2."""
     (name,) = field.problem.unknowns
     theirs = torch.from_numpy(at_nodes(space.basis, u).reshape(-1, 1))
-    own = evaluated(lambda x: field(**x), places(space.basis), field.problem.domain.names)[name]
+    own = evaluated(lambda x: field(**x), places(space.basis), field)[name]
     weights = torch.from_numpy(space.basis.dx.reshape(-1, 1))
     missed, whole = ((weights * v.square()).sum().sqrt().item() for v in (own - theirs, theirs))
     return missed, whole

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, correction
 from kanpde.derivatives import Column, grad
 from kanpde.domains import UnitCube
@@ -19,7 +20,6 @@ from kanpde.residuals import FAILURES
 from kanpde.sampling import Sobol
 from kanpde.slabs import Slabs
 
-CHUNK = 2**14  # points evaluated at a time
 ROUNDING = 2.0**-52  # of values, below which no estimate goes
 
 Make = Callable[[dict[str, Column]], Mapping[str, Tensor]]  # named columns of the coordinates
@@ -44,10 +44,19 @@ class Errors:
 
 
 @torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
-def evaluated(make: Make, points: Points, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """What is made of the coordinates at points, by name, in chunks of bounded memory."""
-    chunks = [{n: made.detach() for n, made in make(columns(chunk, names)).items()} for chunk in points.split(CHUNK)]
-    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+def evaluated(make: Make, points: Points, *fields: Field) -> dict[str, Tensor]:
+    """What is made of the coordinates at points, by name, in chunks of bounded memory: see `kanpde.chunks`.
+
+    `fields` are those that it is made of.
+    """
+    names, found, low = fields[0].box.names, {}, 0
+    for chunk in points.split(points_at_a_time(sum(field.held for field in fields))):
+        for name, made in make(columns(chunk, names)).items():
+            if low == 0:
+                found[name] = made.new_empty(len(points), *made.shape[1:])
+            found[name][low : low + len(chunk)] = made.detach()
+        low += len(chunk)
+    return found
 
 
 @cache
@@ -91,7 +100,7 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     estimate, unexplained = None, None
     if missed is not None:
         unexplained = missed.unexplained
-        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, problem.domain.names)
+        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, missed.field)
         estimate = hypot(_relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1)), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)
@@ -103,7 +112,7 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
         jets = {n: [torch.cat([v, *grad(v, *x.values())], 1) for v in (u, exact[n])] for n, u in field(**x).items()}
         return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
 
-    found = torch.stack(list(evaluated(compared, points, problem.domain.names).values()))
+    found = torch.stack(list(evaluated(compared, points, field).values()))
     missing, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
     l2, h1 = _relative(missing[:, 0], exact[:, 0]), _relative(missing.sum(1), exact.sum(1))
     return Errors(l2, h1, found[:, :, 0].abs().max().item(), estimate, unexplained)
@@ -117,7 +126,7 @@ def distance(field: Field, other: Field) -> float:
         one, two = field(**x), other(**x)
         return _beside({name: u - two[name] for name, u in one.items()}, one)
 
-    found = evaluated(both, points, field.problem.domain.names)
+    found = evaluated(both, points, field, other)
     return _relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1))
 
 

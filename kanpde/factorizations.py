@@ -12,7 +12,8 @@ import torch
 from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
 
-from kanpde.pieces import Block, Gram, Local, Operator, Piece, Rows, Vector
+from kanpde.chunks import BYTES
+from kanpde.pieces import Block, Gram, Local, Operator, Piece, Rows, Vector, joined
 
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Piece]
@@ -169,12 +170,14 @@ class LSMR:
     iterations: int = 400
 
     def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping begins anew
-        parts, residuals, size = [], [], 0
-        for piece in pieces:
-            parts.append(piece.operator())
+        residuals: list[Tensor] = []
+
+        def operator(piece: Piece) -> Operator:
             residuals.append(piece.residual)
-            size = piece.size
-        return _Iterative(parts, torch.cat(residuals), size, self.iterations)
+            return piece.operator()
+
+        parts = [*joined(map(operator, pieces), BYTES // 2)]
+        return _Iterative(parts, torch.cat(residuals), parts[0].size, self.iterations)
 
 
 class _Iterative:
@@ -182,7 +185,10 @@ class _Iterative:
         self.parts, self.residual, self.size, self.iterations = parts, residual, size, iterations
         self.squares = residual.square().sum().item()
         self.blocks = [*_all_columns({block for part in parts for block in part.blocks()}, size)]
-        self.grams = [_total(part.gram(block) for part in parts) for block in self.blocks]
+        self.grams = [torch.zeros(block.edges, block.size, block.size, dtype=torch.float64) for block in self.blocks]
+        for block, gram in zip(self.blocks, self.grams, strict=True):
+            for part in parts:
+                part.add_gram(block, gram)
         norms = torch.cat([gram.diagonal(dim1=1, dim2=2).T.flatten() for gram in self.grams])
         self.scale = _scales(norms)
 
@@ -245,11 +251,15 @@ def _inverse_root(
     gram: Annotated[Tensor, "edges size size"], scale: Annotated[Tensor, "edges size"], damping: float
 ) -> Annotated[Tensor, "edges size size"]:
     """M with M Mᵀ (G + λD²) = 1, but for rounding."""
-    scaled = gram / scale[:, None] / scale[..., None]
-    scaled.diagonal(dim1=1, dim2=2).add_(max(damping, 1e-13 * scaled.shape[1]))
-    factor, _ = torch.linalg.cholesky_ex(scaled)
-    one = torch.eye(scaled.shape[1], dtype=gram.dtype).expand_as(gram)
-    return torch.linalg.solve_triangular(factor, one, upper=False).mT / scale[..., None]
+    found, one = torch.empty_like(gram), torch.eye(gram.shape[1], dtype=gram.dtype)
+    each = max(1, BYTES // (8 * one.nbytes))  # edges at a time
+    for own, norms, root in zip(gram.split(each), scale.split(each), found.split(each), strict=True):
+        scaled = own / norms[:, None] / norms[..., None]
+        scaled.diagonal(dim1=1, dim2=2).add_(max(damping, 1e-13 * len(one)))
+        factor, _ = torch.linalg.cholesky_ex(scaled)
+        inverse = torch.linalg.solve_triangular(factor, one.expand_as(own), upper=False)
+        torch.div(inverse.mT, norms[..., None], out=root)
+    return found
 
 
 def _all_columns(blocks: set[Block], size: int) -> Iterator[Block]:

@@ -265,6 +265,13 @@ class Field:
         field.network, field.parameters = network, deepcopy(self.parameters)
         return field
 
+    @property
+    def held(self) -> int:
+        """About how many bytes an equation of second order holds for each point: what makes a chunk (`kanpde.chunks`)."""
+        if isinstance(self.network, KAN | Slabs):
+            return self.network.held
+        return 32 * sum(p.numel() for p in self.network.parameters())  # each point has a copy, of which more is made
+
     def inputs(self, x: dict[str, Column]) -> Annotated[Tensor, "points axes"]:
         """The coordinates, scaled to [-1, 1]."""
         return (torch.cat([x[name] for name in self.box.names], 1) - self._center) / self._half

@@ -216,7 +216,7 @@ def solved(field: Field, level: Level) -> tuple[Space, Coefficients]:
     """The solution of the field's problem in the space of a level; Newton's method starts from the field."""
     space = Space(level)
     (name,) = field.problem.unknowns
-    u = evaluated(lambda x: field(**x), torch.from_numpy(space.nodes), level.domain.names)[name][:, 0].numpy()
+    u = evaluated(lambda x: field(**x), torch.from_numpy(space.nodes), field)[name][:, 0].numpy()
     parts, seam = parts_of(field, level), _seam(field, space)
     before: System | None = None
     for _ in range(STEPS):

@@ -14,6 +14,7 @@ import sympy
 import torch
 from torch import Tensor, nn
 
+from kanpde.chunks import points_at_a_time
 from kanpde.closed_forms import closed_form
 from kanpde.derivatives import grad
 from kanpde.field import Field
@@ -33,7 +34,6 @@ CLOSED = 1e-7  # relative distance of a constant from a closed form that is trie
 POINTS, STEPS = 512, 12  # to fit constants
 MOST_CONSTANTS = 40  # that are worth fitting
 LONGEST, MOST_WAVES = 120, 6  # operations, and waves, of what sympy simplifies in seconds
-CHUNK = 2**12
 
 
 def found_formula(field: Field, residual: float, library: Sequence[Elementary]) -> Formula:
@@ -86,16 +86,17 @@ def _reason(name: str, residual: float, library: Sequence[Elementary]) -> str:
 
 def _functions(field: Field, name: str) -> tuple[Callable[[Points], Tensor], Callable[[Points], Tensor]]:
     """An unknown and its slopes at points."""
+    each = points_at_a_time(field.held)
 
     def values(points: Points) -> Tensor:
         with torch.no_grad():
-            parts = [field(**columns(part, field.box.names))[name][:, 0] for part in points.split(CHUNK)]
+            parts = [field(**columns(part, field.box.names))[name][:, 0] for part in points.split(each)]
         return torch.cat(parts).detach()
 
     @torch.enable_grad()
     def slopes(points: Points) -> Tensor:
         parts = []
-        for part in points.split(CHUNK):
+        for part in points.split(each):
             x = columns(part, field.box.names)
             parts.append(torch.cat(grad(field(**x)[name], *x.values()), 1).detach())
         return torch.cat(parts)

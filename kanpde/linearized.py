@@ -10,12 +10,13 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor
 
+from kanpde.chunks import points_at_a_time
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain
 from kanpde.field import Field
 from kanpde.functions import Arguments, Points, columns
 
-CHUNK = 2**14  # points at a time
+EACH = 2**14  # bytes that an equation and its derivatives by a probe hold for a point
 
 Values = Annotated[Tensor, "points"]
 Vectors = Annotated[Tensor, "points axes"]
@@ -29,8 +30,8 @@ class Jet(NamedTuple):
     slopes: Vectors
     curvatures: Matrices
 
-    def chunks(self) -> list["Jet"]:
-        return [Jet(*parts) for parts in zip(*(part.split(CHUNK) for part in self), strict=True)]
+    def split(self, each: int) -> list["Jet"]:
+        return [Jet(*parts) for parts in zip(*(part.split(each) for part in self), strict=True)]
 
 
 class LinearEquation(NamedTuple):
@@ -53,7 +54,8 @@ class LinearCondition(NamedTuple):
 @torch.enable_grad()
 def linear_equation(field: Field, points: Points, jet: Jet) -> LinearEquation:
     """The problem's only equation, at points where the unknown is this."""
-    parts = [_equation(field, p, j) for p, j in zip(points.split(CHUNK), jet.chunks(), strict=True)]
+    each = points_at_a_time(EACH)
+    parts = [_equation(field, p, j) for p, j in zip(points.split(each), jet.split(each), strict=True)]
     return LinearEquation(*map(torch.cat, zip(*parts, strict=True)))
 
 

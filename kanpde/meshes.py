@@ -7,11 +7,14 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay, KDTree
 
+from kanpde.chunks import points_at_a_time
 from kanpde.combinations import CartesianProduct
 from kanpde.domains import Domain
 from kanpde.mesh_domain import MeshDomain
 from kanpde.shapes import Box
 from kanpde.simplices import Corners, Simplices
+
+EACH = 2**9  # bytes of a simplex while its volume is found
 
 
 def mesh(domain: Domain, count: int) -> tuple[Corners, Simplices]:
@@ -90,6 +93,8 @@ def _boundary(domain: Domain, spacing: float) -> Corners:
 
 def _positive(points: Corners, cells: Simplices) -> Simplices:
     """The same simplices with the order of corners that makes their volumes positive."""
-    flipped = np.linalg.det(points[cells[:, 1:]] - points[cells[:, :1]]) < 0
-    cells[flipped] = np.concatenate([cells[flipped][:, :-2], cells[flipped][:, :-3:-1]], 1)
+    each = points_at_a_time(EACH)
+    for own in np.split(cells, range(each, len(cells), each)):  # views, of which numbers are changed in place
+        flipped = np.linalg.det(points[own[:, 1:]] - points[own[:, :1]]) < 0
+        own[flipped] = np.concatenate([own[flipped][:, :-2], own[flipped][:, :-3:-1]], 1)
     return cells

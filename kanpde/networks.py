@@ -104,6 +104,11 @@ class KAN(nn.Module):
         """Number of trainable coefficients."""
         return sum(layer.table.numel() for layer in self.layers)
 
+    @property
+    def held(self) -> int:
+        """Bytes for each point; see `Layer.held`."""
+        return sum(layer.held for layer in self.layers)
+
     def forward(self, x: Inputs, record: Record | None = None) -> Annotated[Tensor, "points outputs"]:
         for layer in self.layers:
             x = layer(x, record)

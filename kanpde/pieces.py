@@ -6,9 +6,9 @@ that is mostly of zeros, and J itself is never needed: with T⁽ᵏ⁾ the alive
 Σ_k T⁽ᵏ⁾ ⊗ ∂r/∂S_k, and S_k the edges' derivatives.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Annotated, Protocol
 
 import torch
@@ -20,6 +20,8 @@ Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
 Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
 Gram = Annotated[Tensor, "coefficients+1 coefficients+1"]  # (J, r)ᵀ(J, r) on and above the diagonal
+
+EdgeGrams = Annotated[Tensor, "edges size size"]  # JᵀJ of each edge alone
 
 TILES = 4  # of the columns of a product with itself, of which those below the diagonal are left out
 # what the product of a span, and gathering a number, cost: as many multiplications
@@ -44,14 +46,16 @@ class Operator(Protocol):
 
     @property
     def count(self) -> int: ...
+    @property
+    def size(self) -> int: ...
     def blocks(self) -> set[Block]:
         """Of the edges that these rows depend on, where that is known."""
         ...
 
     def times(self, move: Vector) -> Residual: ...
     def transposed_times(self, weights: Residual) -> Vector: ...
-    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
-        """JᵀJ of each edge alone; rows that evaluate an edge twice count as two."""
+    def add_gram(self, block: Block, gram: EdgeGrams) -> None:
+        """Add JᵀJ of each edge alone; rows that evaluate an edge twice count as two."""
         ...
 
 
@@ -103,9 +107,9 @@ class Dense:
     def transposed_times(self, weights: Residual) -> Vector:
         return self.rows[:, :-1].T @ weights
 
-    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
+    def add_gram(self, block: Block, gram: EdgeGrams) -> None:
         own = self.rows[:, block.columns].unflatten(1, (block.size, block.edges)).permute(2, 0, 1)
-        return own.mT @ own
+        gram.baddbmm_(own.mT, own)
 
 
 def _add_square(gram: Annotated[Tensor, "columns columns"], rows: Annotated[Tensor, "rows columns"]) -> None:
@@ -253,8 +257,7 @@ class Input:
                 found[-1].addmv_(weighted.T, terms[:, -1])
         return found
 
-    def gram(self) -> Annotated[Tensor, "edges size size"]:
-        found = self.terms.new_zeros(self.block.edges, self.block.size, self.block.size)
+    def add_gram(self, gram: EdgeGrams) -> None:
         activation = [] if self.is_periodic else [(slice(-1, None), slice(-1, None))]
         for first, points in self.spans():
             alive = torch.einsum("pkl,pke->epl", self.terms[points], self.gradients[points])
@@ -262,8 +265,23 @@ class Input:
             places = [*self.places(first), *activation]
             for some, at in places:
                 for more, there in places:
-                    found[:, at, there] += product[:, some, more]
-        return found
+                    gram[:, at, there] += product[:, some, more]
+
+    def joined(self, others: Sequence["Input"]) -> "Input":
+        """Its rows and those of others with the same block, one after the other."""
+        every = [self, *others]
+        starts = [0, *accumulate(len(own.terms) for own in every)]
+        firsts = torch.cat([torch.arange(len(own.ends)).repeat_interleave(_counts(own.ends)) for own in every])
+        rows = [torch.arange(len(own.terms)) if own.order is None else own.order for own in every]
+        at = torch.cat([start + own for start, own in zip(starts, rows, strict=False)])
+        order = firsts.argsort(stable=True)
+        terms, gradients = (torch.cat(parts)[order] for parts in zip(*((o.terms, o.gradients) for o in every), strict=True))
+        ends = _counts(self.ends) + sum(_counts(own.ends) for own in others)
+        return Input(self.block, self.count, terms, gradients, at[order], ends.cumsum(0).tolist())
+
+
+def _counts(ends: Sequence[int]) -> Annotated[Tensor, "spans"]:
+    return torch.tensor(ends).diff(prepend=torch.tensor([0]))
 
 
 @dataclass(frozen=True)
@@ -340,9 +358,39 @@ class Inputs:
             found[own.block.columns] += own.transposed_times(weights).flatten()
         return found
 
-    def gram(self, block: Block) -> Annotated[Tensor, "edges size size"]:
-        found = torch.zeros(block.edges, block.size, block.size, dtype=torch.float64)
+    def add_gram(self, block: Block, gram: EdgeGrams) -> None:
         for own in self.inputs:
             if own.block == block:
-                found += own.gram()
-        return found
+                own.add_gram(gram)
+
+    @property
+    def bytes(self) -> int:
+        return sum(own.terms.nbytes + own.gradients.nbytes for own in self.inputs)
+
+    def continues(self, before: "Inputs") -> bool:
+        """Whether its rows are made of the same edges and as many of their derivatives, so that both can be one."""
+        kinds = [[(own.block, own.terms.shape[1]) for own in rows.inputs] for rows in (self, before)]
+        return kinds[0] == kinds[1]
+
+
+def joined(operators: Iterable[Operator], most: int) -> Iterator[Operator]:
+    """Those of a KAN joined until they take so many bytes: the more points of a span, the faster are its products."""
+    waiting: list[Inputs] = []
+    for operator in operators:
+        fits = isinstance(operator, Inputs) and (not waiting or operator.continues(waiting[0]))
+        if waiting and not (fits and sum(own.bytes for own in waiting) < most):
+            yield _joined(waiting)
+            waiting = []
+        if isinstance(operator, Inputs):
+            waiting.append(operator)
+        else:
+            yield operator
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[Inputs]) -> Inputs:
+    if len(parts) == 1:
+        return parts[0]
+    inputs = [first.joined(others) for first, *others in zip(*(part.inputs for part in parts), strict=True)]
+    return Inputs(inputs, sum(part.count for part in parts), parts[0].size)

@@ -14,6 +14,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from kanpde.chunks import points_at_a_time
 from kanpde.conditions import Interface, Periodic
 from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain, Point
@@ -31,10 +32,8 @@ Tapes = Recorder | Recorders | None  # the network's alone, those of parameters 
 # weighted columns, and what makes rows of those of their points: their means over the nodes of an integral
 Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
-CHUNK_BYTES = 2**26  # of one piece of the Jacobian; what it takes to make one is several times as much
 BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 JUDGES = 4000  # coefficients of slabs that count for the number of points
-LEAST_ROWS = 256  # of a piece, whatever its memory
 LEAST_MISFIT = 1e-3  # weight of observations that lets equations be constraints
 
 
@@ -168,8 +167,20 @@ class Objective:
     def _absolute_residual(self, unit: Tensor) -> Annotated[Tensor, "points"]:
         points, kept = self.problem.domain.placed(unit)
         sizes = torch.zeros(len(unit), dtype=torch.float64)
-        sizes[kept] = torch.cat(self._equation_columns(points[kept], None), 1).norm(dim=1).detach()
+        parts = [self._equation_columns(part, None) for part in points[kept].split(self._rows(dense=False))]
+        sizes[kept] = torch.cat([torch.cat(part, 1).norm(dim=1).detach() for part in parts])
         return sizes
+
+    def _rows(self, dense: bool) -> int:
+        """Points whose rows, dense ones or what they are made of, stay within the bound of `kanpde.chunks`."""
+        each = self.field.held
+        if not dense:
+            return points_at_a_time(each)
+        whole = points_at_a_time(each + 16 * self.size)  # rows, and as much to make them
+        if any(isinstance(part, Quadrature) for part in self.problem.parts.values()):  # whose means are of dense rows
+            return whole
+        # who makes as many rows dense as there are columns keeps a matrix of that size anyway; others, as LSMR, make none
+        return max(whole, min(points_at_a_time(each), self.size))
 
     # --- residuals ------------------------------------------------------------------------------------------------
 
@@ -243,7 +254,7 @@ class Objective:
         # a KAN with a tape shares what its derivatives have in common; other modules need no copies here
         tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
         found = []
-        for block, summary in self.blocks(tape, 2**15):
+        for block, summary in self.blocks(tape, self._rows(dense=False)):
             found += [summary(r.detach())[:, 0] for r in block]
             if tape is not None:
                 tape.clear()
@@ -257,24 +268,29 @@ class Objective:
     def linearized(self) -> Iterator[Piece]:
         """(J, r) in pieces of bounded memory."""
         tape = Recorders(self.field.network, self.field.parameters)
-        rows = max(LEAST_ROWS, CHUNK_BYTES // (8 * self.size))
-        for block, summary in self.blocks(tape, rows):
+        for block, summary in self.blocks(tape, self._rows(dense=True)):
             for r in block:
                 piece = tape.linearized(r)
                 yield piece if summary is _each else Dense(summary(piece.dense()))
             tape.clear()
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
-        """½‖r‖² and its gradient, for residuals of any kind."""
+        """½‖r‖² and its gradient, for residuals of any kind; those whose rows mix points need all of them at once."""
         tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
-        blocks = list(self.blocks(tape, len(self.batch.interior)))
-        loss = 0.5 * torch.stack([summary(r).square().sum() for block, summary in blocks for r in block]).sum()
-        own = [] if tape is None else [tape.gradient(loss)]
         others = self.parameters if tape is None else self.parameters[len(trainable(self.field.network)) :]
-        own += torch.autograd.grad(loss, others, allow_unused=True, materialize_grads=True) if others else []
-        if tape is not None:
-            tape.clear()
-        return loss.item(), torch.cat([g.flatten() for g in own])
+        rows, count = self._rows(dense=False), len(self.batch.interior)
+        total, gradient = 0.0, torch.zeros(self.size, dtype=torch.float64)
+        whole = rows >= count or not self.is_pointwise()
+        blocks = self.blocks(tape, count if whole else rows)
+        for several in [list(blocks)] if whole else ([block] for block in blocks):
+            loss = 0.5 * torch.stack([summary(r).square().sum() for block, summary in several for r in block]).sum()
+            own = [] if tape is None else [tape.gradient(loss)]
+            own += torch.autograd.grad(loss, others, allow_unused=True, materialize_grads=True) if others else []
+            if tape is not None:
+                tape.clear()
+            total += loss.item()
+            gradient += torch.cat([g.flatten() for g in own])
+        return total, gradient
 
     def obstacle(self) -> str | None:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""

@@ -122,6 +122,11 @@ class Slabs(nn.Module):
         """Number of coefficients of all slabs."""
         return sum(kan.size for kan in self.parts)
 
+    @property
+    def held(self) -> int:
+        """Bytes for each point, which meets one of the KANs; see `Layer.held`."""
+        return max(kan.held for kan in self.parts)
+
     def quadrature(self) -> tuple[Annotated[Tensor, "points 2"], Annotated[Tensor, "points"]]:
         """Points of [0, 1]² and weights of sum one, fine where the splines are: Gauss points that no slab is solved at."""
         points, weights = [], []

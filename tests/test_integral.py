@@ -158,8 +158,8 @@ def test_jacobian_of_an_integral_agrees_with_finite_differences(network, integra
 def test_pieces_hold_whole_integrals(monkeypatch):
     objective = Objective(Field(problem(u_, nodes=5), NETWORKS[0]), Uniform(), {}, 60, seed=0)
     whole = torch.cat([piece.dense() for piece in objective.linearized()])
-    monkeypatch.setattr("kanpde.residuals.CHUNK_BYTES", 1)
-    monkeypatch.setattr("kanpde.residuals.LEAST_ROWS", 16)
+    monkeypatch.setattr("kanpde.chunks.BYTES", 1)
+    monkeypatch.setattr("kanpde.chunks.LEAST", 16)
     pieces = torch.cat([piece.dense() for piece in objective.linearized()])
     assert len(whole) == len(pieces)
     assert torch.allclose(whole[-16:], pieces[-16:], rtol=1e-12)

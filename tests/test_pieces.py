@@ -6,7 +6,7 @@ import torch
 import kanpde.pieces
 from kanpde import KAN, MLP, QR, Graded, NormalEquations, Product
 from kanpde.field import Field
-from kanpde.pieces import Block, Dense
+from kanpde.pieces import Block, Dense, joined
 from kanpde.residuals import Objective
 from problems.advection import advection
 from problems.annulus import annulus
@@ -71,10 +71,27 @@ def test_products_of_each_edge(pieces):
     blocks = piece.operator().blocks() or {Block(0, 1, piece.size)}
     assert sum(block.size * block.edges for block in blocks) <= piece.size
     for block in blocks:
-        expected = Dense(piece.dense()).gram(block)
-        assert close(piece.operator().gram(block), expected)
+        expected, found = (torch.zeros(block.edges, block.size, block.size, dtype=torch.float64) for _ in range(2))
+        Dense(piece.dense()).add_gram(block, expected)
+        piece.operator().add_gram(block, found)
+        assert close(found, expected)
         first = piece.dense()[:, block.columns][:, :: block.edges]
         assert close(expected[0], first.T @ first)
+
+
+def test_operators_are_joined(pieces):
+    """Rows stay in their order, and products with vectors what they are."""
+    alone = [piece.operator() for piece in pieces]
+    for most in (0, 2**40):
+        together = [*joined(iter([*alone, *alone]), most)]
+        assert sum(operator.count for operator in together) == 2 * sum(operator.count for operator in alone)
+        move = torch.randn(pieces[0].size, dtype=torch.float64)
+        rows = torch.cat([operator.times(move) for operator in together])
+        assert close(rows, torch.cat([operator.times(move) for operator in [*alone, *alone]]))
+        shares = rows.split([operator.count for operator in together])
+        back = sum(operator.transposed_times(own) for operator, own in zip(together, shares, strict=True))
+        every = rows.split([operator.count for operator in [*alone, *alone]])
+        assert close(back, sum(o.transposed_times(own) for o, own in zip([*alone, *alone], every, strict=True)))
 
 
 @pytest.mark.parametrize("network", [network for factory, network in CASES.values() if factory is poisson], ids=str)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-import kanpde.residuals
+import kanpde.chunks
 from kanpde import KAN, MLP, Condition, GaussLegendre, Graded, Neumann, Product, ResidualAdaptive, Uniform, diff, laplacian
 from kanpde.field import Field
 from kanpde.problem import Problem
@@ -59,8 +59,8 @@ def test_jacobian_agrees_with_finite_differences(objective):
 def test_pieces_add_up(objective, monkeypatch):
     r, jacobian = linearized(objective)
     gram = jacobian.T @ jacobian
-    monkeypatch.setattr(kanpde.residuals, "CHUNK_BYTES", 1)  # the smallest pieces
-    monkeypatch.setattr(kanpde.residuals, "LEAST_ROWS", 16)
+    monkeypatch.setattr(kanpde.chunks, "BYTES", 1)  # the smallest pieces
+    monkeypatch.setattr(kanpde.chunks, "LEAST", 16)
     pieces = [piece.dense() for piece in objective.linearized()]
     assert len(pieces) > 4
     assert sum(map(len, pieces)) == len(r)
