@@ -24,6 +24,7 @@ from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Direct, Progress, Session, shown
+from kanpde.ranks import broadcast, joined
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
@@ -101,7 +102,8 @@ def solve(
     )
     _check_settings(wanted, training, weights, tol, max_seconds, seed, checkpoint)
     ways = _direct_ways(wanted, refine, own)
-    with shown(progress, budget) as show:
+    work = f"solve {wanted.domain.axes} {wanted.unknowns} {[*wanted.conditions]} {tol} {max_seconds} {seed}"
+    with joined(work), shown(progress, budget) as show:
         session = Session(weights or {}, tol, budget, seed, show, checkpoint)
         if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
             return found
@@ -242,7 +244,7 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
 def approach(objective: Objective) -> None:
     """Where an equation does not exist for a random start (the root of a negative u), start nearer to what is built in."""
     for _ in range(4):
-        if torch.isfinite(objective.residual()).all():
+        if objective.is_finite():
             return
         objective.coefficients = 0.3 * objective.coefficients
 
@@ -283,6 +285,7 @@ def fit(
     Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
     equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
     """
+    objective.coefficients = broadcast("start", lambda: objective.coefficients)
     steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
     while not budget.spent and objective.sees_noise(residual, before):
         objective.tighten()
@@ -335,9 +338,8 @@ def _measured(objective: Objective, kept: Vector) -> float:
     measured = {}
     for name, coefficients in {"last": last, "kept": kept}.items():
         objective.coefficients = coefficients
-        rows = objective.residual()
         # what is reported leaves out the misfits of observations: noise is not what a network has to learn
-        found = [rows.norm().item(), rows[: len(rows) - objective.observed].norm().item()]
+        found = [*objective.norms()[:2]]
         measured[name] = found if isfinite(found[0]) else [inf, inf]
     if measured["last"] <= measured["kept"]:
         objective.coefficients = last
