@@ -13,7 +13,7 @@ from tqdm import tqdm
 from kanpde.estimates import Inference
 from kanpde.field import Field
 from kanpde.problem import Problem
-from kanpde.ranks import is_first, met, broadcast_number
+from kanpde.ranks import broadcast_number, is_first, met
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage
 

@@ -2,9 +2,9 @@
 
     torchrun --nproc-per-node=8 -m kanpde solve problems/poisson.py
 
-Every rank draws the same points and takes its `own` share of them. What the rows amount to is combined, P² numbers however
-many points there are; what is solved or decided once, rank 0 does, and tells the others by `broadcast`. This holds within `solve`: elsewhere,
-and without torchrun, a process is alone, and all of this is the identity.
+Every rank draws the same points and takes its `own` share of them. What its rows amount to is reduced to P² numbers, however
+many points there are; what is solved or decided once, rank 0 does, and tells the others by `broadcast`. This holds within
+`solve`: elsewhere, and without torchrun, a process is alone, and all of this is the identity.
 
 What may fail on one rank alone is done within `met(place)`, at whose end ranks wait for each other and learn of it, before
 any numbers travel: so none waits for one that does not come. A process that ends closes its connections, by which the others

@@ -1,0 +1,125 @@
+"""What two processes gain, what numbers cost on their way between them, and what many would do by that (docs/scaling.md).
+
+    OMP_NUM_THREADS=1 python -m torch.distributed.run --standalone --nproc-per-node=2 -m tests.benchmarks.ranks
+
+Rows are those of Poisson's equation, on points of which each process has its share, or rank 0 has all while the other waits.
+The two take turns in one run, so that a machine that slows down slows both; figures are the least of several, as work of
+others on a core only adds.
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+
+from kanpde import KAN, QR, Graded, NormalEquations, Product
+from kanpde.factorizations import Factorization
+from kanpde.field import Field
+from kanpde.ranks import is_first, joined, reduced, total
+from kanpde.residuals import Objective
+from problems.poisson import poisson
+
+POINTS, REPEATS, DAMPING = 40_000, 9, 1e-3
+SIZES = (500, 2000, 5000)
+NETWORKS = {
+    "products of splines, rank 8": KAN([2, Product(1, rank=8)], grid=16, degree=11),
+    "products of splines, rank 16": KAN([2, Product(1, rank=16)], grid=32, degree=11),
+    "[2, 10, 1]": KAN([2, 10, 1], grid=19, degree=5),
+}
+
+
+def main() -> None:
+    with joined("benchmark"):
+        say(f"{dist.get_world_size()} processes, {torch.get_num_threads()} thread each; torch {torch.__version__}\n")
+    gains()
+    messages()
+    triangles()
+
+
+def gains() -> None:
+    say(f"| {POINTS} points | coefficients | what | one process, s | two, s | ratio | µs a point and coefficient |")
+    say("|---|---|---|---|---|---|---|")
+    for name, network in NETWORKS.items():
+        objective = Objective(Field(poisson(), network), Graded(), {}, POINTS, seed=0)
+        for label, work in {
+            "r": objective.squares,
+            "r, J, JᵀJ": lambda o=objective: step(o, NormalEquations()),
+            "r, J, QR": lambda o=objective: step(o, QR()),
+        }.items():
+            if label == "r, J, QR" and objective.size > 700:
+                continue  # minutes
+            alone, shared = [], []
+            for _ in range(REPEATS):
+                alone.append(timed(work if is_first() else nothing))
+                shared.append(timed(work, is_shared=True))
+            one, two = min(alone), min(shared)
+            each = 1e6 * one / POINTS / objective.size
+            say(f"| {name} | {objective.size} | {label} | {one:.2f} | {two:.2f} | {one / two:.2f} | {each:.3f} |")
+
+
+def step(objective: Objective, factorization: Factorization) -> None:
+    """What comes before a step is solved for: r, J and their reduction."""
+    factorization.factorize(objective.linearized(), DAMPING)
+    objective.squares()
+
+
+def messages() -> None:
+    say("\n| coefficients | P² numbers, MB | all-reduce, ms | sent once and added, ms | GB/s |\n|---|---|---|---|---|")
+    for size in SIZES:
+        matrix = torch.ones(size, size, dtype=torch.float64)
+        both = min(timed(lambda m=matrix: total(m), is_shared=True) for _ in range(REPEATS))
+        once = min(timed(lambda m=matrix: reduced(m, torch.add), is_shared=True) for _ in range(REPEATS))
+        megabytes = 8e-6 * size**2
+        say(f"| {size} | {megabytes:.0f} | {1e3 * both:.1f} | {1e3 * once:.1f} | {1e-3 * megabytes / once:.2f} |")
+    number = torch.zeros(1, dtype=torch.float64)
+    few = [timed(lambda: [total(number) for _ in range(100)], is_shared=True) / 100 for _ in range(REPEATS)]
+    say(f"\nOne number, all-reduced: {1e6 * min(few):.0f} µs.")
+
+
+def triangles() -> None:
+    say("\n| coefficients | QR of two stacked triangles, s | GFLOP/s | Cholesky and solve, s |\n|---|---|---|---|")
+    for size in SIZES if is_first() else ():
+        triangle = torch.randn(size, size, dtype=torch.float64).triu_() + size**0.5 * torch.eye(size, dtype=torch.float64)
+        stacked, gram = torch.cat([triangle, triangle.flip(1).triu()]), triangle.T @ triangle
+        repeats = 1 if size > 2000 else 3
+        qr = min(timed_alone(lambda s=stacked: torch.linalg.qr(s, mode="r")) for _ in range(repeats))
+        cholesky = min(
+            timed_alone(lambda g=gram: torch.cholesky_solve(g[:, :1], torch.linalg.cholesky_ex(g)[0])) for _ in range(repeats)
+        )
+        operations = 2 * (2 * size) * size**2 - 2 / 3 * size**3
+        say(f"| {size} | {qr:.2f} | {1e-9 * operations / qr:.0f} | {cholesky:.2f} |")
+    with joined("the end"):
+        pass
+
+
+def timed(work: Callable[[], object], is_shared: bool = False) -> float:
+    """Seconds from when all begin to when all are done."""
+    dist.barrier()
+    start = time.perf_counter()
+    if is_shared:
+        with joined("work"):
+            work()
+    else:
+        work()
+    dist.barrier()
+    return time.perf_counter() - start
+
+
+def timed_alone(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def nothing() -> None:
+    pass
+
+
+def say(text: str) -> None:
+    if is_first():
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
