@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
 
 from kanpde.pieces import Block, Gram, Local, Operator, Piece, Rows, Vector
-from kanpde.ranks import Placed, broadcast, broadcast_number, is_alone, is_first, met, reduced, total
+from kanpde.ranks import Placed, broadcast, broadcast_number, is_alone, reduced, total
 
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Piece]
@@ -144,14 +144,17 @@ class _Told:
     """Rank 0 solves, and tells the others: so all take the same step, to the last bit, on whatever machines they are."""
 
     def __init__(self, make: Callable[[], System]) -> None:
-        with met("system"):
-            self.system = make() if is_first() else None
-        self.squares = broadcast_number("squares", lambda: self._first.squares)
+        self.made: list[System] = []  # by rank 0 alone
+
+        def squares() -> float:
+            self.made.append(make())
+            return self._first.squares
+
+        self.squares = broadcast_number("system", squares)
 
     @property
     def _first(self) -> System:
-        assert self.system is not None
-        return self.system
+        return self.made[0]
 
     def solve(self, damping: float) -> Vector:
         return broadcast("move", lambda: self._first.solve(damping))

@@ -56,7 +56,7 @@ class _Group:
         try:
             yield
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = str(error).partition(". ")[0].rpartition(": ")[2]  # without torch's places in its source
             raise LostRankError(
                 f"{self} lost the others: a process has ended, or its machine is out of reach; the solution cannot be gone on "
                 f"with, but a checkpoint holds its last stage ({reason})"

@@ -9,6 +9,7 @@ others on a core only adds.
 
 import time
 from collections.abc import Callable
+from math import ceil, log2
 
 import torch
 import torch.distributed as dist
@@ -22,6 +23,11 @@ from problems.poisson import poisson
 
 POINTS, REPEATS, DAMPING = 40_000, 9, 1e-3
 SIZES = (500, 2000, 5000)
+# of the predictions: measured by this, of one thread of two
+SECONDS_A_POINT, SECONDS_A_COEFFICIENT, OPERATIONS_A_SECOND, BYTES_ADDED_A_SECOND = 6e-6, 6e-8, 17e9, 3e9
+SMALL_MESSAGES = 10  # of a step
+# assumed: a network of 25 Gbit/s, and the time of the smallest message between machines
+BYTES_A_SECOND, LATENCY = 3e9, 20e-6
 NETWORKS = {
     "products of splines, rank 8": KAN([2, Product(1, rank=8)], grid=16, degree=11),
     "products of splines, rank 16": KAN([2, Product(1, rank=16)], grid=32, degree=11),
@@ -35,6 +41,7 @@ def main() -> None:
     gains()
     messages()
     triangles()
+    predictions()
 
 
 def gains() -> None:
@@ -78,19 +85,35 @@ def messages() -> None:
 
 
 def triangles() -> None:
-    say("\n| coefficients | QR of two stacked triangles, s | GFLOP/s | Cholesky and solve, s |\n|---|---|---|---|")
+    say("\n| coefficients | QR of two stacked triangles, s | GFLOP/s | Cholesky, s | GFLOP/s |\n|---|---|---|---|---|")
     for size in SIZES if is_first() else ():
-        triangle = torch.randn(size, size, dtype=torch.float64).triu_() + size**0.5 * torch.eye(size, dtype=torch.float64)
-        stacked, gram = torch.cat([triangle, triangle.flip(1).triu()]), triangle.T @ triangle
+        triangle = torch.rand(size, size, dtype=torch.float64).triu_() + size**0.5 * torch.eye(size, dtype=torch.float64)
+        stacked, gram = torch.cat([triangle, triangle]), triangle.T @ triangle
         repeats = 1 if size > 2000 else 3
         qr = min(timed_alone(lambda s=stacked: torch.linalg.qr(s, mode="r")) for _ in range(repeats))
-        cholesky = min(
-            timed_alone(lambda g=gram: torch.cholesky_solve(g[:, :1], torch.linalg.cholesky_ex(g)[0])) for _ in range(repeats)
-        )
-        operations = 2 * (2 * size) * size**2 - 2 / 3 * size**3
-        say(f"| {size} | {qr:.2f} | {1e-9 * operations / qr:.0f} | {cholesky:.2f} |")
-    with joined("the end"):
-        pass
+        cholesky = min(timed_alone(lambda g=gram: torch.linalg.cholesky_ex(g)) for _ in range(repeats))
+        rates = 10 / 3 * size**3 / qr, size**3 / 3 / cholesky
+        say(f"| {size} | {qr:.2f} | {1e-9 * rates[0]:.0f} | {cholesky:.2f} | {1e-9 * rates[1]:.0f} |")
+
+
+def predictions() -> None:
+    say("\n| points | coefficients | ranks | own rows, s | reduction, s | solving, s | messages, s | step, s | gain |")
+    say("|---|---|---|---|---|---|---|---|---|")
+    for points, size in ((40_000, 500), (10**6, 500), (5000, 2000), (10**6, 2000), (10**8, 2000), (10**6, 5000)):
+        alone = sum(predicted(points, size, 1))
+        for count in (2, 32, 1000):
+            parts = predicted(points, size, count)
+            figures = " | ".join(f"{part:.3g}" for part in (*parts, sum(parts)))
+            say(f"| {points:.0e} | {size} | {count} | {figures} | {alone / sum(parts):.3g} |")
+
+
+def predicted(points: int, size: int, count: int) -> tuple[float, float, float, float]:
+    """Seconds of a step by normal equations that takes its first trial: own rows, reduction, solving, small messages."""
+    rounds = ceil(log2(count))
+    own = points / count * (SECONDS_A_POINT + SECONDS_A_COEFFICIENT * size)
+    reduction = rounds * 8 * size**2 * (1 / BYTES_A_SECOND + 1 / BYTES_ADDED_A_SECOND)
+    small = SMALL_MESSAGES * 2 * (count - 1) * LATENCY  # around gloo's ring
+    return own, reduction, size**3 / 3 / OPERATIONS_A_SECOND, small
 
 
 def timed(work: Callable[[], object], is_shared: bool = False) -> float:
