@@ -151,12 +151,12 @@ def _signals(group: _Group) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # no other may have handlers
         yield
         return
-    before = {number: signal.signal(number, own) for number, own in ((signal.SIGINT, interrupted), (signal.SIGTERM, ended))}
+    before = {number: signal.signal(number, now) for number, now in ((signal.SIGINT, interrupted), (signal.SIGTERM, ended))}
     try:
         yield
     finally:
-        for number, own in before.items():
-            signal.signal(number, own)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def own(count: int) -> slice:

@@ -64,6 +64,8 @@ def solve(
     interval or a ring slab by slab of time (`Marching`), other problems on a box of two axes by all products of splines
     (`TensorProduct`).
 
+    Processes that torchrun started share the points, and return the same solution: see `docs/scaling.md`.
+
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
@@ -84,7 +86,8 @@ def solve(
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
     checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
 
-    Raises ValueError or TypeError before any work if the settings are impossible.
+    Raises ValueError or TypeError before any work if the settings are impossible, and LostRankError, a ConnectionError, where
+    another process has ended.
     """
     budget = Budget(max_seconds)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
@@ -339,7 +342,7 @@ def _measured(objective: Objective, kept: Vector) -> float:
     for name, coefficients in {"last": last, "kept": kept}.items():
         objective.coefficients = coefficients
         # what is reported leaves out the misfits of observations: noise is not what a network has to learn
-        found = [*objective.norms()[:2]]
+        found = list(objective.norms()[:2])
         measured[name] = found if isfinite(found[0]) else [inf, inf]
     if measured["last"] <= measured["kept"]:
         objective.coefficients = last

@@ -1,5 +1,6 @@
 """What the tests of many processes have them do: `torchrun … -m tests.ranks_at_work NAME FOLDER`."""
 
+import json
 import os
 import signal
 import sys
@@ -38,7 +39,7 @@ from kanpde.estimates import inferred
 from kanpde.field import Field
 from kanpde.optimizers import Optimizer
 from kanpde.progress import Progress
-from kanpde.ranks import joined
+from kanpde.ranks import LostRankError, joined
 from kanpde.residuals import Objective
 from problems.inverse_heat import inverse_heat
 from problems.poisson import poisson
@@ -114,35 +115,33 @@ def out_of_numbers() -> None:
 
 def trouble(folder: Path) -> None:
     """What happens on one rank alone: each tells what came of it."""
+    told: dict[str, Any] = {}
     for name, event in {"failed": out_of_numbers, "interrupted": partial(os.kill, os.getpid(), signal.SIGINT)}.items():
         problem, begin = eventful(event)
         begin()
         solution = solve(problem)
-        say(name, len(solution.history), float(solution(x=0.5, y=0.5)), solution.status)
+        told[name] = solution.status, float(solution(x=0.5, y=0.5))
     solution.save(folder / f"by_rank{RANK}.npz")
 
     def watch(progress: Progress) -> None:
         if RANK > 0 or progress.step == 5:
             raise KeyboardInterrupt
 
-    say("watched", solve(poisson(), progress=watch).status)
+    told["watched"] = solve(poisson(), progress=watch).status
     time.sleep(0.5 * RANK)  # so that clocks differ
-    say("timed", solve(poisson(), max_seconds=1).status)
+    told["timed"] = solve(poisson(), max_seconds=1).status
     few = objective(poisson(), PERCEPTRON, count=1)
     try:
         with joined("few"):
             few.squares()
     except (ValueError, RuntimeError) as error:
-        say("few", error)
+        told["few"] = str(error)
     try:
         solve(poisson(), seed=RANK)
-    except ConnectionError as error:
-        say("elsewhere", error)
-
-
-def say(name: str, *what: object) -> None:
-    print(f"rank {RANK} {name}: {what}", flush=True)
+    except LostRankError as error:
+        told["elsewhere"] = str(error)
+    (folder / f"rank{RANK}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](Path(sys.argv[2]))
+    {"steps": steps, "trouble": trouble}[sys.argv[1]](Path(sys.argv[2]))

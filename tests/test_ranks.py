@@ -1,5 +1,6 @@
 """Several processes, started by torchrun: they find what one finds, and what happens to one happens to all."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from tests.ranks_at_work import WAYS, stepped
 
 FATAL = """
 import os, signal
+from pathlib import Path
 from kanpde import Box, Dirichlet, Problem, laplacian
 calls = []
 def residual(u, x, y):
     calls.append(None)
     if os.environ["RANK"] == "1" and len(calls) == 100:
+        Path(__file__).with_name("killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return laplacian(u, x, y) + 1
 def fatal() -> Problem:
@@ -33,15 +36,8 @@ def launched(count: int, *arguments: object) -> subprocess.CompletedProcess:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     return subprocess.run(
-        [*torchrun, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*torchrun, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
-
-
-def said(done: subprocess.CompletedProcess, name: str) -> list[str]:
-    """By both ranks, in their order."""
-    found = sorted(line for line in done.stdout.splitlines() if line.split(": ")[0].endswith(f" {name}"))
-    assert len(found) == 2, done.stderr
-    return [line.partition(": ")[2] for line in found]
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -60,18 +56,22 @@ def test_ten_steps_are_those_of_one_process(count, tmp_path):
 
 def test_what_happens_on_one_rank_happens_on_all(tmp_path):
     done = launched(2, "tests.ranks_at_work", "trouble", tmp_path)
-    first, second = said(done, "failed")
-    assert "failed: RuntimeError: rank 1: ValueError: the equation's residual raised ValueError: no numbers left" in first
-    assert "failed: ValueError: the equation's residual raised ValueError: no numbers left" in second
-    assert first.split("failed")[0] == second.split("failed")[0]  # the best network so far is the same
-    for name, end in (("interrupted", "stopped: interrupted"), ("watched", "stopped: interrupted"), ("timed", "stopped: 1 s")):
-        first, second = said(done, name)
-        assert end in first
-        assert first == second
-    assert (tmp_path / "by_rank0.npz").exists()
-    assert not (tmp_path / "by_rank1.npz").exists()
-    assert all("more processes than the 1 points" in line for line in said(done, "few"))
-    assert all("the same problem and settings" in line for line in said(done, "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+    error = "ValueError: the equation's residual raised ValueError: no numbers left; the best network so far is kept"
+    assert first["failed"][0].startswith(f"failed: RuntimeError: rank 1: {error}")
+    assert second["failed"][0].startswith(f"failed: {error}")
+    assert first["failed"][1] == second["failed"][1]
+    assert first["interrupted"][0].startswith("stopped: interrupted")
+    assert first["interrupted"] == second["interrupted"]
+    assert first["watched"] == second["watched"]
+    assert first["watched"].startswith("stopped: interrupted")
+    assert first["timed"] == second["timed"]
+    assert first["timed"].startswith("stopped: 1 s are over")
+    for own in (first, second):
+        assert "more processes than the 1 points" in own["few"]
+        assert "the same problem and settings" in own["elsewhere"]
+    assert {path.name for path in tmp_path.glob("*.npz")} == {"by_rank0.npz"}
 
 
 def test_the_command_reports_and_writes_once(tmp_path):
@@ -92,9 +92,8 @@ def test_bad_input_is_one_line(tmp_path):
 
 def test_a_rank_that_is_killed_ends_the_others(tmp_path):
     (tmp_path / "fatal.py").write_text(FATAL)
-    start = time.monotonic()
     done = launched(2, "kanpde", "solve", tmp_path / "fatal.py", "--tol", "1e-15")
-    assert time.monotonic() - start < 30 + 60  # from its first step on; starting is not counted
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 30
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("kanpde:")]
     assert "rank 0 of 2" in line

@@ -13,6 +13,7 @@ from math import ceil, log2
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from kanpde import KAN, QR, Graded, NormalEquations, Product
 from kanpde.factorizations import Factorization
@@ -21,10 +22,10 @@ from kanpde.ranks import is_first, joined, reduced, total
 from kanpde.residuals import Objective
 from problems.poisson import poisson
 
-POINTS, REPEATS, DAMPING = 40_000, 9, 1e-3
+POINTS, REPEATS, DAMPING = 40_000, 7, 1e-3
 SIZES = (500, 2000, 5000)
 # of the predictions: measured by this, of one thread of two
-SECONDS_A_POINT, SECONDS_A_COEFFICIENT, OPERATIONS_A_SECOND, BYTES_ADDED_A_SECOND = 6e-6, 6e-8, 17e9, 3e9
+SECONDS_A_POINT, SECONDS_A_COEFFICIENT, OPERATIONS_A_SECOND, BYTES_ADDED_A_SECOND = 6e-6, 6e-8, 14e9, 4e9
 SMALL_MESSAGES = 10  # of a step
 # assumed: a network of 25 Gbit/s, and the time of the smallest message between machines
 BYTES_A_SECOND, LATENCY = 3e9, 20e-6
@@ -72,13 +73,16 @@ def step(objective: Objective, factorization: Factorization) -> None:
 
 
 def messages() -> None:
-    say("\n| coefficients | P² numbers, MB | all-reduce, ms | sent once and added, ms | GB/s |\n|---|---|---|---|---|")
+    say(
+        "\n| coefficients | P² numbers, MB | all-reduce, ms | sent once and added, ms | added alone, ms |\n|---|---|---|---|---|"
+    )
     for size in SIZES:
         matrix = torch.ones(size, size, dtype=torch.float64)
         both = min(timed(lambda m=matrix: total(m), is_shared=True) for _ in range(REPEATS))
-        once = min(timed(lambda m=matrix: reduced(m, torch.add), is_shared=True) for _ in range(REPEATS))
-        megabytes = 8e-6 * size**2
-        say(f"| {size} | {megabytes:.0f} | {1e3 * both:.1f} | {1e3 * once:.1f} | {1e-3 * megabytes / once:.2f} |")
+        once = min(timed(lambda m=matrix: reduced(m, Tensor.add_), is_shared=True) for _ in range(REPEATS))
+        added = min(timed_alone(lambda m=matrix: m.add_(m)) for _ in range(REPEATS))
+        milliseconds = " | ".join(f"{1e3 * seconds:.1f}" for seconds in (both, once, added))
+        say(f"| {size} | {8e-6 * size**2:.0f} | {milliseconds} |")
     number = torch.zeros(1, dtype=torch.float64)
     few = [timed(lambda: [total(number) for _ in range(100)], is_shared=True) / 100 for _ in range(REPEATS)]
     say(f"\nOne number, all-reduced: {1e6 * min(few):.0f} µs.")
@@ -99,7 +103,7 @@ def triangles() -> None:
 def predictions() -> None:
     say("\n| points | coefficients | ranks | own rows, s | reduction, s | solving, s | messages, s | step, s | gain |")
     say("|---|---|---|---|---|---|---|---|---|")
-    for points, size in ((40_000, 500), (10**6, 500), (5000, 2000), (10**6, 2000), (10**8, 2000), (10**6, 5000)):
+    for points, size in ((1250, 500), (40_000, 500), (10**6, 500), (5000, 2000), (10**6, 2000), (10**8, 2000), (10**6, 5000)):
         alone = sum(predicted(points, size, 1))
         for count in (2, 32, 1000):
             parts = predicted(points, size, count)
