@@ -19,6 +19,7 @@ import kanpde
 from kanpde.export import check_place
 from kanpde.plot import SUFFIXES
 from kanpde.problem import Problem
+from kanpde.ranks import LostRankError, is_first
 from kanpde.solution import check_vtk
 from kanpde.solver import solve
 
@@ -28,7 +29,10 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status: 0, 2 for bad input, 130 for an interrupt."""
+    """Run the command; returns its exit status: 0, 1 where another process was lost, 2 for bad input, 130 for an interrupt.
+
+    Of many processes, which torchrun starts, rank 0 reports.
+    """
     try:
         options = _options(arguments)
         problem = load_problem(options.problem, options.values)
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 check_place(options.plot, SUFFIXES)
         # what goes wrong from here on is no input error, and keeps its traceback
         solution = solve(problem, tol=options.tol, max_seconds=options.max_seconds, seed=options.seed)
+        if not is_first():
+            return 0
         print(solution)
         with _reported(OSError):
             if options.save:  # first, as the others can be made from it
@@ -50,12 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.plot:
                 solution.plot(options.plot)
     except UsageError as error:
-        print(f"kanpde: {' '.join(str(error).split())}", file=sys.stderr)
+        if is_first():
+            _say(error)
         return 2
+    except LostRankError as error:  # whoever is left
+        _say(error)
+        return 1
     except KeyboardInterrupt:
-        print("kanpde: interrupted", file=sys.stderr)
+        if is_first():
+            _say("interrupted")
         return 130
     return 0
+
+
+def _say(what: object) -> None:
+    print(f"kanpde: {' '.join(str(what).split())}", file=sys.stderr)
 
 
 @contextmanager

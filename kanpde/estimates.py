@@ -21,6 +21,7 @@ from kanpde.functions import Points, columns
 from kanpde.inverse import Parameter, mean_sigma
 from kanpde.jacobians import Recorders
 from kanpde.networks import trainable
+from kanpde.ranks import broadcast
 from kanpde.residuals import Objective
 from kanpde.shapes import Box
 
@@ -58,13 +59,14 @@ class Inference:
 
 def inferred(objective: Objective) -> Inference:
     """At the present coefficients and points."""
-    triangle = triangle_of(objective.linearized())
+    own = triangle_of(objective.linearized())
+    triangle = broadcast("triangle", lambda: own)
     below = triangle.new_zeros(objective.size, objective.size + 1)
     below.diagonal().copy_((DAMPING * triangle[:, :-1].square().sum(0)).sqrt())
     triangle = torch.linalg.qr(torch.cat([triangle, below]), mode="r")[1]
     first = sum(p.numel() for p in trainable(objective.field.network))  # of the parameters' columns
     factor, gradient = triangle[first:-1, first:-1], triangle[first:-1, -1]
-    missed = objective.residual()[-objective.observed :].norm().item()
+    missed = objective.norms()[2]
     free = objective.observed - len(factor)
     estimated = missed / sqrt(free) if free > 0 else nan
     noise = estimated if objective.noise is None else objective.noise

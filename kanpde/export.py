@@ -1,6 +1,7 @@
 """Points, cells and named fields in files for ParaView: .vtu, .vtk and .xdmf through meshio, and .pvd for time series.
 
-Every file is written whole or not at all: first in a temporary folder beside its place, then moved there.
+Every file is written whole or not at all: first in a temporary folder beside its place, then moved there. Of many processes
+rank 0 writes, and no other waits for it.
 """
 
 import os
@@ -17,6 +18,8 @@ from xml.etree import ElementTree
 import meshio
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from kanpde.ranks import is_first
 
 Points = Annotated[NDArray[np.floating], "points axes"]
 Cells = tuple[str, Annotated[NDArray[np.integer], "cells corners"]]  # of one kind, named as meshio names it
@@ -78,19 +81,22 @@ def write_series(
             ElementTree.SubElement(collection, "DataSet", timestep=repr(float(time)), part="0", file=file.name)
         ElementTree.indent(root)
         ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
-        for file in written:
-            os.replace(file, path.with_name(file.name))
 
 
 @contextmanager
 def whole_file(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """A temporary path to write to, of the same name; moved to `path` if the block ends without an error."""
+    """A temporary path to write to, of the same name; moved to `path` if the block ends without an error, after what was
+
+    written beside it. Of many processes that of rank 0 is; others, whose machines may have no such folder, write for nothing.
+    """
     check_place(path, suffixes)
     path = Path(path)
     # in the same folder, and so in the same file system, where a move is one step
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+    with TemporaryDirectory(dir=path.parent if is_first() else None, prefix=f".{path.name}-") as folder:
         yield Path(folder, path.name)
-        os.replace(Path(folder, path.name), path)
+        if is_first():
+            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
+                os.replace(file, path.with_name(file.name))
 
 
 def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:
@@ -98,7 +104,7 @@ def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:
     path = Path(path)
     if path.suffix not in suffixes:
         raise ValueError(f"{path.name} has the suffix {path.suffix!r}; choose from {', '.join(suffixes)}")
-    if not path.parent.is_dir():
+    if is_first() and not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in; create it first")
     if path.suffix == ".xdmf" and find_spec("h5py") is None:
         raise ModuleNotFoundError(

@@ -1,9 +1,10 @@
 """Factorizations: what a step of least squares takes from (J, r), so that it is cheap for several dampings.
 
-QR keeps all digits of J, normal equations are cheaper, and LSMR needs no matrix.
+QR keeps all digits of J, normal equations are cheaper, and LSMR needs no matrix. Many processes each bring a triangle or a
+matrix of their own rows; rank 0 has that of all, and solves.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Annotated, Any, Protocol
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from kanpde.chunks import BYTES
 from kanpde.pieces import Block, Gram, Local, Operator, Piece, Rows, Vector, joined
+from kanpde.ranks import Placed, broadcast, broadcast_number, is_alone, reduced, total
 
 Triangle = Annotated[Tensor, "coefficients+1 coefficients+1"]  # with fewer rows than that where J has fewer
 Pieces = Iterable[Piece]
@@ -54,13 +56,14 @@ class QR:
     """The triangular factor of (J, r), piece by piece: memory P² and one piece, and all the digits of J are kept."""
 
     def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as one triangle serves every damping
-        return _Triangular(triangle_of(pieces))
+        triangle = triangle_of(pieces)
+        return _of_first(lambda: _Triangular(triangle))
 
 
 def triangle_of(pieces: Pieces) -> Triangle:
     """R of (J, r) = QR, after as many new rows as it has columns at the least (TSQR: J. Demmel et al., SIAM J. Sci. Comput.
 
-    34 (2012)), as each factorization takes the last triangle once more.
+    34 (2012)), as each factorization takes the last triangle once more. Of many processes rank 0 has it.
     """
     waiting: list[Rows] = []
     is_triangle = False  # what waits
@@ -70,7 +73,7 @@ def triangle_of(pieces: Pieces) -> Triangle:
         if is_triangle:
             waiting = [_triangle(torch.cat(waiting) if len(waiting) > 1 else waiting[0])]
     rows = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
-    return rows if is_triangle else _triangle(rows)
+    return reduced(rows if is_triangle else _triangle(rows), lambda one, other: _triangle(torch.cat([one, other])))
 
 
 class _Triangular:
@@ -101,17 +104,17 @@ class NormalEquations:
 
     def factorize(self, pieces: Pieces, damping: float) -> System:  # noqa: ARG002, as every damping costs the same
         gram = gram_of(pieces).triu_()  # pieces may leave something below the diagonal
-        return _Normal(gram[:-1, :-1], gram[:-1, -1], gram[-1, -1].item())
+        return _of_first(lambda: _Normal(gram[:-1, :-1], gram[:-1, -1], gram[-1, -1].item()))
 
 
 def gram_of(pieces: Pieces) -> Gram:
-    """(J, r)ᵀ(J, r) of all pieces, on and above the diagonal."""
+    """(J, r)ᵀ(J, r) of all pieces, on and above the diagonal. Of many processes rank 0 has it."""
     gram: Gram | None = None
     for piece in pieces:
         gram = torch.zeros(piece.size + 1, piece.size + 1, dtype=torch.float64) if gram is None else gram
         piece.add_to(gram)
     assert gram is not None
-    return gram
+    return reduced(gram, Tensor.add_)
 
 
 class _Normal:
@@ -131,6 +134,34 @@ class _Normal:
     def reduction(self, move: Vector) -> float:
         squares = 2 * move @ (self.matrix @ move) - (self.matrix.diagonal() * move) @ move
         return -(2 * self.gradient @ move + squares).item()
+
+
+def _of_first(make: Callable[[], System]) -> System:
+    """A system that rank 0 has what it takes to make."""
+    return make() if is_alone() else _Told(make)
+
+
+class _Told:
+    """Rank 0 solves, and tells the others: so all take the same step, to the last bit, on whatever machines they are."""
+
+    def __init__(self, make: Callable[[], System]) -> None:
+        self.made: list[System] = []  # by rank 0 alone
+
+        def squares() -> float:
+            self.made.append(make())
+            return self._first.squares
+
+        self.squares = broadcast_number("system", squares)
+
+    @property
+    def _first(self) -> System:
+        return self.made[0]
+
+    def solve(self, damping: float) -> Vector:
+        return broadcast("move", lambda: self._first.solve(damping))
+
+    def reduction(self, move: Vector) -> float:
+        return broadcast_number("reduction", lambda: self._first.reduction(move))
 
 
 @dataclass(frozen=True)
@@ -182,13 +213,17 @@ class LSMR:
 
 class _Iterative:
     def __init__(self, parts: list[Operator], residual: Tensor, size: int, iterations: int) -> None:
-        self.parts, self.residual, self.size, self.iterations = parts, residual, size, iterations
-        self.squares = residual.square().sum().item()
+        self.parts, self.size, self.iterations = parts, size, iterations
+        # the rows of all ranks, as norms are of all; their number is about that of the coefficients
+        self.placed = Placed.among(len(residual))
+        self.residual = self.placed.all(residual)
+        self.squares = self.residual.square().sum().item()
         self.blocks = [*_all_columns({block for part in parts for block in part.blocks()}, size)]
         self.grams = [torch.zeros(block.edges, block.size, block.size, dtype=torch.float64) for block in self.blocks]
         for block, gram in zip(self.blocks, self.grams, strict=True):
             for part in parts:
                 part.add_gram(block, gram)
+        self.grams = [*map(total, self.grams)]
         norms = torch.cat([gram.diagonal(dim1=1, dim2=2).T.flatten() for gram in self.grams])
         self.scale = _scales(norms)
 
@@ -200,18 +235,18 @@ class _Iterative:
         system = _Damped(self, roots, damping**0.5 * self.scale)
         right = torch.cat([-self.residual, torch.zeros(self.size, dtype=self.residual.dtype)]).numpy()
         found = lsmr(system, right, atol=PRECISION, btol=PRECISION, conlim=0, maxiter=self.iterations)[0]
-        return self.by_blocks(roots, torch.from_numpy(found), transposed=False)
+        return broadcast("move", lambda: self.by_blocks(roots, torch.from_numpy(found), transposed=False))
 
     def reduction(self, move: Vector) -> float:
         change = self.times(move)
         return -(2 * self.residual @ change + change @ change).item()
 
     def times(self, move: Vector) -> Tensor:
-        return torch.cat([part.times(move) for part in self.parts])
+        return self.placed.all(torch.cat([part.times(move) for part in self.parts]))
 
     def transposed_times(self, rows: Tensor) -> Vector:
-        pieces = rows.split([part.count for part in self.parts])
-        return _total(part.transposed_times(own) for part, own in zip(self.parts, pieces, strict=True))
+        pieces = rows[self.placed.own].split([part.count for part in self.parts])
+        return total(_total(part.transposed_times(own) for part, own in zip(self.parts, pieces, strict=True)))
 
     def by_blocks(self, roots: list[Tensor], vector: Vector, transposed: bool) -> Vector:
         found = torch.empty_like(vector)

@@ -73,7 +73,7 @@ class _LevenbergMarquardtRun:
         for trial in range(12):
             move = system.solve(damping)
             objective.coefficients = start + move
-            after = objective.residual().square().sum().item()
+            after = objective.squares()
             promised = system.reduction(move)
             if before - after > self.settings.ratio * promised > 0:  # false for NaN
                 gain = (before - after) / promised

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from kanpde.estimates import Inference
 from kanpde.field import Field
 from kanpde.problem import Problem
+from kanpde.ranks import broadcast_number, is_first, met
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage
 
@@ -47,7 +48,10 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        return self.end is not None or (self.seconds is not None and self.used >= self.seconds)
+        if self.end is not None or self.seconds is None:
+            return self.end is not None
+        seconds = self.seconds
+        return bool(broadcast_number("time", lambda: float(self.used >= seconds)))  # as no two clocks agree
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,11 @@ class OutOfTimeError(RuntimeError):
 
 @contextmanager
 def shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) -> Iterator[Show]:
-    """What to do after each step: call the user's function, or move a bar on a terminal."""
+    """What to do after each step: call the user's function, or move a bar on a terminal; of many processes rank 0 does."""
     if callable(progress):
-        yield lambda history, field, step, residual: progress(Progress(len(history), step, residual, budget.used, field))
+        yield _by_first(lambda history, field, step, r: progress(Progress(len(history), step, r, budget.used, field)))
         return
-    wanted = sys.stderr.isatty() if progress is None else progress
+    wanted = is_first() and (sys.stderr.isatty() if progress is None else progress)
     with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:
 
         def show(history: list[Stage], field: Field, step: int, residual: float) -> None:
@@ -107,4 +111,13 @@ def shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) ->
             bar.set_postfix_str(f"residual {residual:.1e}{known}", refresh=False)
             bar.update()
 
-        yield show
+        yield _by_first(show)
+
+
+def _by_first(show: Show) -> Show:
+    def shown(history: list[Stage], field: Field, step: int, residual: float) -> None:
+        with met(f"step {step} after {len(history)} stages"):  # what a callback raises ends all
+            if is_first():
+                show(history, field, step, residual)
+
+    return shown

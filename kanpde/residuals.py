@@ -25,6 +25,7 @@ from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.pieces import Dense, Piece, Residual, Vector
 from kanpde.quadrature import Quadrature
+from kanpde.ranks import met, norm, own, total
 from kanpde.sampling import Graded, Sampler, Weighing
 from kanpde.slabs import Slabs
 
@@ -200,15 +201,21 @@ class Objective:
         return self.weights.get(name, usual) / (self.problem.sizes[name] * self.field.scale)
 
     def blocks(self, tape: Tapes, rows: int) -> Iterator[Block]:
-        """Weighted columns, at most `rows` points or one integral at a time."""
-        shares = (self.batch.weights / len(self.batch.interior)).sqrt()
-        for points, share in zip(self.batch.interior.split(rows), shares.split(rows), strict=True):
+        """Weighted columns of this rank's share, at most `rows` points or one integral at a time."""
+        count = len(self.batch.interior)
+        mine, shares = own(count), (self.batch.weights / count).sqrt()
+        if mine.start == mine.stop:
+            raise ValueError(f"there are more processes than the {count} points that they share; start fewer by torchrun")
+        for points, share in zip(self.batch.interior[mine].split(rows), shares[mine].split(rows), strict=True):
             yield [share * r for r in self._equation_columns(points, tape)], _each
         for name, (points, normals) in self.batch.parts.items():
             part = self.problem.parts[name]
             each, summary = (part.size, part.mean) if isinstance(part, Quadrature) else (1, _each)
-            several = each * max(1, rows // each)
-            for p, n in zip(points.split(several), normals.split(several), strict=True):
+            several, mine = each * max(1, rows // each), own(len(points) // each)
+            if mine.start == mine.stop:
+                continue
+            mine = slice(each * mine.start, each * mine.stop)
+            for p, n in zip(points[mine].split(several), normals[mine].split(several), strict=True):
                 yield [r / sqrt(len(points) / each) for r in self._condition_columns(name, p, n, tape)], summary
         yield from self._misfits(tape, rows)
 
@@ -217,8 +224,11 @@ class Objective:
         observations = self.problem.observations
         for o, factors in zip(observations, misfit_factors(observations), strict=True):
             assert o.of is not None
-            pieces = zip(o.at(self.field.box.names).split(rows), o.column.split(rows), factors.split(rows), strict=True)
-            for points, values, factor in pieces:
+            mine = own(len(o))
+            if mine.start == mine.stop:
+                continue
+            given = (o.at(self.field.box.names), o.column, factors)
+            for points, values, factor in zip(*(part[mine].split(rows) for part in given), strict=True):
                 unknowns, _ = _Recorded(self.field, tape)(points)
                 yield [self.misfit_weight * factor * (unknowns[o.of] - values)], _each
 
@@ -232,7 +242,7 @@ class Objective:
         """Whether misfits may count less than they do, as they stay although equations hold, or these stay as they were."""
         if not self.observed or self.misfit_weight * self.field.scale <= 2 * LEAST_MISFIT:
             return False
-        return residual < 0.3 * self.residual()[-self.observed :].norm().item() or residual > 0.5 * before
+        return residual < 0.3 * self.norms()[2] or residual > 0.5 * before
 
     def tighten(self) -> None:
         """Weigh observations less, a tenth of what they did."""
@@ -240,7 +250,7 @@ class Objective:
 
     @property
     def observed(self) -> int:
-        """How many of the rows, the last ones, are misfits of observations."""
+        """How many of the rows, the last ones, are misfits of observations; of all ranks."""
         return sum(map(len, self.problem.observations))
 
     @property
@@ -250,47 +260,65 @@ class Objective:
         return None if sigma is None else self.misfit_weight * sigma / sqrt(self.observed)
 
     def residual(self) -> Residual:
-        """r(θ), without its graph."""
+        """r(θ), without its graph: this rank's rows."""
         # a KAN with a tape shares what its derivatives have in common; other modules need no copies here
         tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
         found = []
-        for block, summary in self.blocks(tape, self._rows(dense=False)):
-            found += [summary(r.detach())[:, 0] for r in block]
-            if tape is not None:
-                tape.clear()
+        with met("residual"):
+            for block, summary in self.blocks(tape, self._rows(dense=False)):
+                found += [summary(r.detach())[:, 0] for r in block]
+                if tape is not None:
+                    tape.clear()
         return torch.cat(found)
+
+    def squares(self) -> float:
+        """‖r‖²."""
+        return total(self.residual().square().sum()).item()
+
+    def norms(self) -> tuple[float, float, float]:
+        """‖r‖, the same of equations and conditions, and of the misfits of observations."""
+        rows = self.residual()
+        misfits = sum(own(len(o)).stop - own(len(o)).start for o in self.problem.observations)
+        rest, missed = rows.split([len(rows) - misfits, misfits])
+        return norm(rows), norm(rest), norm(missed)
+
+    def is_finite(self) -> bool:
+        """Whether all of r is."""
+        return total((~torch.isfinite(self.residual())).sum()).item() == 0
 
     def validated(self) -> float:
         """‖r‖ on points that no step was trained on."""
         self.batch = self.validation()
-        return self.residual().norm().item()
+        return self.norms()[0]
 
     def linearized(self) -> Iterator[Piece]:
-        """(J, r) in pieces of bounded memory."""
+        """(J, r) in pieces of bounded memory: this rank's rows."""
         tape = Recorders(self.field.network, self.field.parameters)
-        for block, summary in self.blocks(tape, self._rows(dense=True)):
-            for r in block:
-                piece = tape.linearized(r)
-                yield piece if summary is _each else Dense(summary(piece.dense()))
-            tape.clear()
+        with met("Jacobian"):
+            for block, summary in self.blocks(tape, self._rows(dense=True)):
+                for r in block:
+                    piece = tape.linearized(r)
+                    yield piece if summary is _each else Dense(summary(piece.dense()))
+                tape.clear()
 
     def loss_and_gradient(self) -> tuple[float, Vector]:
         """½‖r‖² and its gradient, for residuals of any kind; those whose rows mix points need all of them at once."""
         tape = Tape(self.field.network) if isinstance(self.field.network, KAN) else None
         others = self.parameters if tape is None else self.parameters[len(trainable(self.field.network)) :]
         rows, count = self._rows(dense=False), len(self.batch.interior)
-        total, gradient = 0.0, torch.zeros(self.size, dtype=torch.float64)
+        loss, gradient = 0.0, torch.zeros(self.size, dtype=torch.float64)
         whole = rows >= count or not self.is_pointwise()
-        blocks = self.blocks(tape, count if whole else rows)
-        for several in [list(blocks)] if whole else ([block] for block in blocks):
-            loss = 0.5 * torch.stack([summary(r).square().sum() for block, summary in several for r in block]).sum()
-            own = [] if tape is None else [tape.gradient(loss)]
-            own += torch.autograd.grad(loss, others, allow_unused=True, materialize_grads=True) if others else []
-            if tape is not None:
-                tape.clear()
-            total += loss.item()
-            gradient += torch.cat([g.flatten() for g in own])
-        return total, gradient
+        with met("gradient"):
+            blocks = self.blocks(tape, count if whole else rows)
+            for several in [list(blocks)] if whole else ([block] for block in blocks):
+                part = 0.5 * torch.stack([summary(r).square().sum() for block, summary in several for r in block]).sum()
+                found = [] if tape is None else [tape.gradient(part)]
+                found += torch.autograd.grad(part, others, allow_unused=True, materialize_grads=True) if others else []
+                if tape is not None:
+                    tape.clear()
+                loss += part.item()
+                gradient += torch.cat([g.flatten() for g in found])
+        return total(torch.tensor(loss, dtype=torch.float64)).item(), total(gradient)
 
     def obstacle(self) -> str | None:
         """Why there is no exact Jacobian by one pass, which rests on row i depending on point i alone; None if there is."""

@@ -24,6 +24,7 @@ from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Direct, Progress, Session, shown
+from kanpde.ranks import broadcast, joined
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
@@ -63,6 +64,8 @@ def solve(
     interval or a ring slab by slab of time (`Marching`), other problems on a box of two axes by all products of splines
     (`TensorProduct`).
 
+    Processes that torchrun started share the points, and return the same solution: see `docs/scaling.md`.
+
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
@@ -83,7 +86,8 @@ def solve(
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
     checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
 
-    Raises ValueError or TypeError before any work if the settings are impossible.
+    Raises ValueError or TypeError before any work if the settings are impossible, and LostRankError, a ConnectionError, where
+    another process has ended.
     """
     budget = Budget(max_seconds)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
@@ -101,7 +105,8 @@ def solve(
     )
     _check_settings(wanted, training, weights, tol, max_seconds, seed, checkpoint)
     ways = _direct_ways(wanted, refine, own)
-    with shown(progress, budget) as show:
+    work = f"solve {wanted.domain.axes} {wanted.unknowns} {[*wanted.conditions]} {tol} {max_seconds} {seed}"
+    with joined(work), shown(progress, budget) as show:
         session = Session(weights or {}, tol, budget, seed, show, checkpoint)
         if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
             return found
@@ -242,7 +247,7 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
 def approach(objective: Objective) -> None:
     """Where an equation does not exist for a random start (the root of a negative u), start nearer to what is built in."""
     for _ in range(4):
-        if torch.isfinite(objective.residual()).all():
+        if objective.is_finite():
             return
         objective.coefficients = 0.3 * objective.coefficients
 
@@ -283,6 +288,7 @@ def fit(
     Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
     equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
     """
+    objective.coefficients = broadcast("start", lambda: objective.coefficients)
     steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
     while not budget.spent and objective.sees_noise(residual, before):
         objective.tighten()
@@ -335,9 +341,8 @@ def _measured(objective: Objective, kept: Vector) -> float:
     measured = {}
     for name, coefficients in {"last": last, "kept": kept}.items():
         objective.coefficients = coefficients
-        rows = objective.residual()
         # what is reported leaves out the misfits of observations: noise is not what a network has to learn
-        found = [rows.norm().item(), rows[: len(rows) - objective.observed].norm().item()]
+        found = list(objective.norms()[:2])
         measured[name] = found if isfinite(found[0]) else [inf, inf]
     if measured["last"] <= measured["kept"]:
         objective.coefficients = last

@@ -14,6 +14,7 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 
 from kanpde.problem import Problem
+from kanpde.ranks import VARIABLES
 from kanpde.solution import Solution
 from kanpde.solver import solve
 
@@ -119,6 +120,8 @@ def together(work: Mapping[Name, Callable[[], Made]], jobs: int) -> Iterator[tup
 
 def _made(name: Name, make: Callable[[], Made], threads: int) -> tuple[Name, Made]:
     torch.set_num_threads(threads)
+    for variable in VARIABLES:  # where torchrun started what started this: it is alone with its problem
+        os.environ.pop(variable, None)
     return name, make()
 
 

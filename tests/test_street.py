@@ -5,7 +5,7 @@ import ast
 from tests.catalogue import ROOT
 
 STREET = (
-    "derivatives chunks splines bases modes bumps functions rules outlines domains combinations shapes simplices facets "
+    "ranks derivatives chunks splines bases modes bumps functions rules outlines domains combinations shapes simplices facets "
     "mesh_files mesh_domain meshes levels quadrature conditions inverse problem corners manufactured export plot "
     "diagram layers strengths networks bands lines slabs pieces jacobians field tensors patches evolution sampling "
     "residuals factorizations corrections errors optimizers refinement estimates symbols closed_forms snapping "

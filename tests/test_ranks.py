@@ -1,0 +1,100 @@
+"""Several processes, started by torchrun: they find what one finds, and what happens to one happens to all."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from kanpde import Solution
+from problems.poisson import poisson
+from tests.catalogue import ROOT
+from tests.ranks_at_work import WAYS, stepped
+
+FATAL = """
+import os, signal
+from pathlib import Path
+from kanpde import Box, Dirichlet, Problem, laplacian
+calls = []
+def residual(u, x, y):
+    calls.append(None)
+    if os.environ["RANK"] == "1" and len(calls) == 100:
+        Path(__file__).with_name("killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return laplacian(u, x, y) + 1
+def fatal() -> Problem:
+    square = Box(x=(0, 1), y=(0, 1))
+    return Problem(square, residual, {"walls": Dirichlet(0.0, on=square.boundary())})
+"""
+
+
+def launched(count: int, *arguments: object) -> subprocess.CompletedProcess:
+    """A module and its arguments in so many processes of one thread each."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return subprocess.run(
+        [*torchrun, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_ten_steps_are_those_of_one_process(count, tmp_path):
+    done = launched(count, "tests.ranks_at_work", "steps", tmp_path)
+    assert done.returncode == 0, done.stderr
+    ranks = [dict(np.load(tmp_path / f"rank{rank}.npz")) for rank in range(count)]
+    for name in WAYS:
+        for what, alone in stepped(name).items():
+            first = ranks[0][f"{name}/{what}"]
+            assert all(np.array_equal(first, other[f"{name}/{what}"]) for other in ranks), name
+            # what is inferred ends with the inverse of a triangle whose rows may change signs
+            rough = what == "root"
+            assert abs(first) == pytest.approx(np.abs(alone), rel=1e-2 if rough else 0, abs=1e-10 * np.abs(alone).max())
+
+
+def test_what_happens_on_one_rank_happens_on_all(tmp_path):
+    done = launched(2, "tests.ranks_at_work", "trouble", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+    error = "ValueError: the equation's residual raised ValueError: no numbers left; the best network so far is kept"
+    assert first["failed"][0].startswith(f"failed: RuntimeError: rank 1: {error}")
+    assert second["failed"][0].startswith(f"failed: {error}")
+    assert first["failed"][1] == second["failed"][1]
+    assert first["interrupted"][0].startswith("stopped: interrupted")
+    assert first["interrupted"] == second["interrupted"]
+    assert first["watched"] == second["watched"]
+    assert first["watched"].startswith("stopped: interrupted")
+    assert first["timed"] == second["timed"]
+    assert first["timed"].startswith("stopped: 1 s are over")
+    for own in (first, second):
+        assert "more processes than the 1 points" in own["few"]
+        assert "the same problem and settings" in own["elsewhere"]
+    assert {path.name for path in tmp_path.glob("*.npz")} == {"by_rank0.npz"}
+
+
+def test_the_command_reports_and_writes_once(tmp_path):
+    saved = tmp_path / "p.npz"
+    done = launched(2, "kanpde", "solve", ROOT / "problems" / "poisson.py", "dimension=1", "--tol", "1e-6", "--save", saved)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("converged") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["p.npz"]
+    assert Solution.load(saved, poisson(dimension=1)).errors.relative_l2 < 1e-6
+
+
+def test_bad_input_is_one_line(tmp_path):
+    done = launched(2, "kanpde", "solve", tmp_path / "nowhere.py")
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("kanpde:")]
+    assert "no file" in line
+
+
+def test_a_rank_that_is_killed_ends_the_others(tmp_path):
+    (tmp_path / "fatal.py").write_text(FATAL)
+    done = launched(2, "kanpde", "solve", tmp_path / "fatal.py", "--tol", "1e-15")
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 30
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("kanpde:")]
+    assert "rank 0 of 2" in line
+    assert "process has ended" in line
