@@ -89,8 +89,11 @@ def whole_file(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     path = Path(path)
     # in the same folder, and so in the same file system, where a move is one step
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        yield Path(folder, path.name)
-        os.replace(Path(folder, path.name), path)
+        written = Path(folder, path.name)
+        yield written
+        with open(written, "r+b") as file:  # on the disk before it takes the place of what is there
+            os.fsync(file.fileno())
+        os.replace(written, path)
 
 
 def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:

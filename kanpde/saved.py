@@ -1,4 +1,4 @@
-"""What saved solutions hold: a network described in plain values, its coefficients, and evidence of its problem, in one .npz
+"""What saved solutions hold: a network described in plain values, its coefficients, and evidence of its problem, in one file
 
 that numpy alone reads, and in which nothing is pickled.
 """
@@ -27,17 +27,19 @@ from kanpde.networks import KAN, MLP
 from kanpde.problem import Problem
 from kanpde.slabs import Slabs
 
+SUFFIXES = (".npz", ".kanpde")
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters
+JOURNAL = "journal/"  # those of arrays that belong to the journal of a checkpoint
 FORMAT = 2  # raise it when what is written changes
 BASES = {kind.__name__: kind for kind in (Splines, Hat, Chebyshev, Fourier, Gaussian, MexicanHat)}
 
 Evidence = dict[str, list[float]]
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = dict[str, NDArray[Any]]
 
 
 def write(path: str | Path, header: Mapping[str, Any], arrays: Arrays) -> None:
     """A header of plain values, and arrays by name."""
-    with whole_file(path, (".npz",)) as temporary, open(temporary, "wb") as file:
+    with whole_file(path, SUFFIXES) as temporary, open(temporary, "wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)  # pyright: ignore[reportArgumentType]
 
 
@@ -45,7 +47,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and arrays of a file that `save` wrote."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} to load; give one that solution.save wrote")
-    strange = ValueError(f"{path} is not a file that solution.save wrote, or not all of one; give that .npz file")
+    strange = ValueError(f"{path} is not a file that solution.save wrote, or not all of one; give that .npz or .kanpde file")
     if not is_zipfile(path):  # nor is one that was cut off
         raise strange
     try:

@@ -30,7 +30,19 @@ from kanpde.meshes import mesh
 from kanpde.networks import KAN, trainable
 from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
-from kanpde.saved import FORMAT, INVERSE, described, different, evidence, load_parameters, network_of, read, write
+from kanpde.saved import (
+    FORMAT,
+    INVERSE,
+    JOURNAL,
+    Arrays,
+    described,
+    different,
+    evidence,
+    load_parameters,
+    network_of,
+    read,
+    write,
+)
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 from kanpde.symbols import LIBRARY, Elementary
@@ -69,6 +81,10 @@ class Solution:
     def __init__(self, field: Field, history: tuple[Stage, ...], status: str, inference: Inference | None = None) -> None:
         self.field, self.history, self.status, self.inference = field, history, status, inference
         self.problem = field.problem
+
+    def ended(self, status: str) -> "Solution":
+        """The same with another status."""
+        return Solution(self.field, self.history, status, self.inference)
 
     @property
     def model(self) -> Any:
@@ -308,7 +324,11 @@ class Solution:
         plot_convergence(path, [s.size for s in self.history], known)
 
     def save(self, path: str | Path) -> None:
-        """Write network, history and status to one .npz file, readable with numpy alone and free of pickles."""
+        """Write network, history and status to one .npz or .kanpde file, readable with numpy alone and free of pickles."""
+        write(path, *self.contents())
+
+    def contents(self) -> tuple[dict[str, Any], Arrays]:
+        """What `save` writes: a header of plain values, and arrays by name."""
         header = {
             "format": FORMAT,
             "network": described(self.model),
@@ -325,7 +345,7 @@ class Solution:
             arrays |= {f"{INVERSE}{name}/{key}": value.numpy(force=True) for key, value in network.state_dict().items()}
         if self.inference is not None:
             arrays[f"{INVERSE}root"] = self.inference.root.numpy()
-        write(path, header, arrays)
+        return header, arrays
 
     @staticmethod
     def load(path: str | Path, problem: Problem, model: nn.Module | None = None) -> "Solution":
@@ -343,6 +363,7 @@ class Solution:
                 f"{path} holds {', '.join(header['unknowns'])} on axes {axes}, but the problem has "
                 f"{', '.join(problem.unknowns)} on {problem.domain}; load it with the problem that it was saved from"
             )
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(JOURNAL)}
         inverse = {name.removeprefix(INVERSE): arrays.pop(name) for name in list(arrays) if name.startswith(INVERSE)}
         network = model or network_of(header["network"], arrays)
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,18 +16,19 @@ from kanpde.conditions import Periodic
 from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
-from kanpde.export import check_place
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
+from kanpde.journal import Checkpoint, Journal, Resumable
 from kanpde.layers import Product
 from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
 from kanpde.problem import Problem
-from kanpde.progress import Budget, Direct, Progress, Session, shown
+from kanpde.progress import INTERRUPTED, Budget, Progress, shown
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
+from kanpde.session import Direct, Session
 from kanpde.slabs import Slabs
 from kanpde.solution import Solution, Stage, measured_stage, reaches
 from kanpde.tensor_product import TensorProduct
@@ -55,7 +57,7 @@ def solve(
     max_seconds: float | None = None,
     seed: int = 0,
     progress: bool | Callable[[Progress], None] | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
 ) -> Solution:
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
@@ -81,9 +83,13 @@ def solve(
         once ‖r‖ on fresh points is, relative to the sizes of the operators and of the solution.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
-    checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
+    checkpoint: a file, .kanpde or .npz, that the run is kept in, after each stage and every two minutes; `Checkpoint(file,
+        every=…)` for other times. The same call goes on from it to the same result, and a call that is complete returns it at
+        once. `Solution.load` reads the best solution so far from it. Optimizers of your own that have no `state()` go on with
+        the stage, and not in the middle of it.
 
-    Raises ValueError or TypeError before any work if the settings are impossible.
+    An interrupt (Ctrl-C) ends it with the best solution so far, once there is one.
+    Raises ValueError or TypeError before any work if the settings are impossible, or the checkpoint is that of another call.
     """
     budget = Budget(max_seconds)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
@@ -99,18 +105,22 @@ def solve(
         Graded() if sampler is None else sampler,
         hard,
     )
-    _check_settings(wanted, training, weights, tol, max_seconds, seed, checkpoint)
+    _check_settings(wanted, training, weights, tol, max_seconds, seed)
     ways = _direct_ways(wanted, refine, own)
+    journal = Journal(budget, Checkpoint(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint)
+    if checkpoint is not None:
+        call = {**given, "hard": hard, "refine": refine, "weights": weights, "continuation": way, "tol": tol, "seed": seed}
+        if (complete := journal.open(call, _first(wanted, model, training, seed))) is not None:
+            return complete
     with shown(progress, budget) as show:
-        session = Session(weights or {}, tol, budget, seed, show, checkpoint)
-        if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
-            return found
-        if way and callable(problem):
-            model, passed = followed(problem, way, partial(_near, training, session), model)
-            solution = _solved(wanted, model, training, ways, session)
-            told_way = f"by way of {told(passed)}" if passed else "the way to it could not be followed from its first point"
-            return Solution(solution.field, solution.history, f"{solution.status} ({told_way})", solution.inference)
-        return _solved(wanted, model, training, ways, session)
+        session = Session(weights or {}, tol, budget, seed, show, journal)
+        try:
+            return journal.finished(_found(problem, wanted, way, model, training, ways, direct, session))
+        except KeyboardInterrupt:
+            journal.write()
+            if journal.best is None or not journal.best.history:
+                raise
+            return journal.finished(journal.best.ended(f"{INTERRUPTED} after {len(journal.best.history)} stages"))
 
 
 @dataclass(frozen=True)
@@ -123,12 +133,43 @@ class Training:
     hard: bool
 
 
+def _found(
+    problem: Problem | Family,
+    wanted: Problem,
+    way: Sequence[Values],
+    model: nn.Module | None,
+    training: Training,
+    ways: list[Direct],
+    direct: bool,
+    session: Session,
+) -> Solution:
+    """By the way that is asked for, or by those that lead on."""
+    if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
+        return found
+    if way and callable(problem):
+        model, passed = followed(problem, way, partial(_near, training, session), model)
+        solution = _solved(wanted, model, training, ways, session)
+        told_way = f"by way of {told(passed)}" if passed else "the way to it could not be followed from its first point"
+        return solution.ended(f"{solution.status} ({told_way})")
+    return _solved(wanted, model, training, ways, session)
+
+
+def _first(problem: Problem, model: nn.Module | None, training: Training, seed: int) -> Field:
+    """What training begins with."""
+    network = default_network(problem, training.hard, seed) if model is None else _checked(model, problem)
+    return Field(problem, network, training.hard)
+
+
 def _near(training: Training, session: Session, problem: Problem, model: nn.Module | None) -> Solution | None:
     """A network on its way; None when time is over."""
     budget = session.budget
     if budget.spent:
         return None
-    found = _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    try:
+        found = _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    except KeyboardInterrupt:  # the wanted problem is to have a solution, from where the way ends
+        budget.end = INTERRUPTED
+        return None
     if budget.end is not None and budget.end.startswith("failed"):  # there, and not on all of the way
         budget.end = None
     return found
@@ -149,7 +190,7 @@ def _solved(
         return solution
     if budget.spent:
         ended = budget.end or f"stopped: {budget.seconds:g} s are over"
-        return Solution(solution.field, solution.history, f"{ended} at residual {least:.1e}; raise max_seconds")
+        return solution.ended(f"{ended} at residual {least:.1e}; raise max_seconds")
     more = _throughout(problem, solution.model, training, None, session)
     return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
 
@@ -158,9 +199,7 @@ def _throughout(
     problem: Problem, model: nn.Module | None, training: Training, patience: int | None, session: Session
 ) -> Solution:
     """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
-    optimizer = training.optimizer
-    network = default_network(problem, training.hard, session.seed) if model is None else _checked(model, problem)
-    field = Field(problem, network, training.hard)
+    optimizer, field = training.optimizer, _first(problem, model, training, session.seed)
     weights, budget, tol = checked_weights(session.weights, field), session.budget, session.tol
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
@@ -173,24 +212,20 @@ def _throughout(
             if not history and model is None:
                 approach(objective)
             optimizer = _suited(training.optimizer, objective)
-            grid = field.network.grid if isinstance(field.network, KAN) else 0
-            if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
-                march(objective, optimizer, grid, budget)
-            started = _warm(optimizer) if history else optimizer
-            before = history[-1].residual if history else inf
-            steps, residual = fit(started, objective, before, goal, budget, partial(session.show, history, field))
+            work = partial(_trained, objective, optimizer, fits[-1][0] if fits else None, history, goal, model is None, session)
+            done = session.journal.once(f"stage of {objective.size} coefficients", work)
         except FAILURES as error:
             if not history:
                 raise
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
             return Solution(fitted, tuple(history), status, inference)
-        weights = objective.weights
-        history.append(measured_stage(field, fits[-1][0] if fits else None, history, steps, residual, budget.used))
-        trained.append(Trained(field.network, residual))
-        fits.append((field, _inferred(objective, budget)))
+        objective.coefficients, weights, budget.end = done["coefficients"], done["weights"], done["end"]
+        history.append(done["stage"])
+        trained.append(Trained(field.network, history[-1].residual))
+        fits.append((field, done["inference"]))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
-        session.keep(fitted, history, inference)
+        session.keep(fitted, history, best.residual, inference)
         finer = None if budget.spent else training.refine.refined(trained)
         stage = history[trained.index(best)]
         status = _verdict(problem, history, stage, inference, finer, tol, budget)
@@ -202,6 +237,32 @@ def _throughout(
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
     return Solution(field, tuple(history), f"{status}{_means(optimizer, fitted.network)}", inference)
+
+
+def _trained(
+    objective: Objective,
+    optimizer: Optimizer,
+    before: Field | None,
+    history: list[Stage],
+    goal: float,
+    is_default: bool,
+    session: Session,
+) -> dict[str, Any]:
+    """One stage: the field is trained in place."""
+    field, budget = objective.field, session.budget
+    grid = field.network.grid if is_default and isinstance(field.network, KAN) else 0
+    is_trajectory = field.problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2
+    if is_trajectory and session.journal.left() is None:
+        march(objective, optimizer, grid, budget)
+    coarser = history[-1].residual if history else inf
+    steps, residual = fit(_warm(optimizer) if history else optimizer, objective, coarser, goal, history, session)
+
+    def figures() -> tuple[Stage, Inference | None]:
+        return measured_stage(field, before, history, steps, residual, budget.used), _inferred(objective, budget)
+
+    stage, inference = session.measured(history, figures)
+    found = {"coefficients": objective.coefficients, "weights": objective.weights}
+    return {**found, "stage": stage, "inference": inference, "end": budget.end}
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
@@ -262,68 +323,93 @@ def march(objective: Objective, optimizer: Optimizer, spans: int, budget: Budget
                 if not budget.spent:
                     run.step()
     except KeyboardInterrupt:
-        budget.end, objective.coefficients = "stopped: interrupted", before
+        budget.end, objective.coefficients = INTERRUPTED, before
     except FAILURES:  # which training meets again, and tells of
         objective.coefficients = before
     objective.horizon = 1.0
 
 
+class Course:
+    """Training under way: ‖r‖ before each step of a run, the best of it, and the number of steps of runs before."""
+
+    def __init__(self, objective: Objective, run: Run, earlier: int = 0) -> None:
+        self.objective, self.run, self.earlier = objective, run, earlier
+        self.seen: list[float] = []
+        self.best, self.kept = inf, objective.coefficients
+
+    def state(self) -> dict[str, Any]:
+        own = {"seen": [*self.seen], "best": self.best, "kept": self.kept, "earlier": self.earlier}
+        return {
+            **own,
+            "objective": self.objective.state(),
+            "run": self.run.state() if isinstance(self.run, Resumable) else None,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.seen, self.best, self.kept, self.earlier = (state[name] for name in ("seen", "best", "kept", "earlier"))
+        self.objective.resume(state["objective"])
+        if isinstance(self.run, Resumable):
+            self.run.resume(state["run"])
+
+    def step(self) -> None:
+        before = self.objective.coefficients
+        found = self.run.step()
+        self.seen.append(found if isfinite(found) else inf)
+        if self.seen[-1] < self.best:
+            self.best, self.kept = self.seen[-1], before
+
+    def is_over(self, goal: float) -> bool:
+        """Whether ‖r‖ is small, or has stopped falling."""
+        # what a KAN that is near a solution does not learn in a few steps, its next grid does
+        patience = 6 if isinstance(self.objective.field.network, KAN) and self.best < 0.1 else 20
+        stalled = len(self.seen) > patience and not min(self.seen[-patience:]) <= 0.7 * min(self.seen[:-patience]) < inf
+        return self.seen[-1] < goal or stalled
+
+
 def fit(
-    optimizer: Optimizer,
-    objective: Objective,
-    before: float,
-    goal: float,
-    budget: Budget,
-    report: Callable[[int, float], None],
+    optimizer: Optimizer, objective: Objective, before: float, goal: float, history: list[Stage], session: Session
 ) -> tuple[int, float]:
     """Train; where noise then shows, weigh observations less and train on. It shows in misfits that stay although equations
 
     hold, or in equations that hold no better than `before`, by which a coarser network failed them.
 
     Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
-    equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
+    equations are in effect constraints, so that noise moves parameters alone. Returns how many steps, and what `train` does.
     """
-    steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
-    while not budget.spent and objective.sees_noise(residual, before):
+    course = Course(objective, optimizer.begin(objective))
+    if (left := session.journal.left()) is not None:
+        course.resume(left)
+    residual = train(course, goal, history, session)
+    while not session.budget.spent and objective.sees_noise(residual, before):
         objective.tighten()
-        more, residual = train(_warm(optimizer).begin(objective), objective, goal, budget, report)
-        steps += more
-    return steps, residual
+        course = Course(objective, _warm(optimizer).begin(objective), course.earlier + len(course.seen))
+        residual = train(course, goal, history, session)
+    return course.earlier + len(course.seen), residual
 
 
-def train(
-    run: Run, objective: Objective, goal: float, budget: Budget, report: Callable[[int, float], None]
-) -> tuple[int, float]:
+def train(course: Course, goal: float, history: list[Stage], session: Session) -> float:
     """Steps until ‖r‖ on fresh points is small or has stopped falling; keeps the best iterate.
 
-    Returns the number of steps and ‖r‖ of what is kept, on points not trained on (infinite where it is not a number).
+    Returns ‖r‖ of what is kept, on points not trained on (infinite where it is not a number).
     """
-    seen: list[float] = []
-    best, kept = inf, objective.coefficients
+    objective, budget, seen = course.objective, session.budget, course.seen
     try:
         try:
-            while True:
-                before = objective.coefficients
-                found = run.step()
-                seen.append(found if isfinite(found) else inf)
-                if seen[-1] < best:
-                    best, kept = seen[-1], before
-                report(len(seen), seen[-1])
-                # what a KAN that is near a solution does not learn in a few steps, its next grid does
-                patience = 6 if isinstance(objective.field.network, KAN) and best < 0.1 else 20
-                stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
-                if seen[-1] < goal or stalled or budget.spent:
-                    break
+            while not seen or not (course.is_over(goal) or budget.spent):
+                course.step()
+                if isinstance(course.run, Resumable):
+                    session.journal.under_way(course.state)
+                session.show(history, objective.field, len(seen), seen[-1])
+            return _measured(objective, course.kept)
         except KeyboardInterrupt:
-            budget.end = "stopped: interrupted"
-            objective.coefficients = kept
-        return len(seen), _measured(objective, kept)
+            budget.end, objective.coefficients = INTERRUPTED, course.kept
+            return _measured(objective, course.kept)
     except FAILURES as error:
         if not seen:
             raise
         budget.end = f"failed: {type(error).__name__}: {error}; the best network so far is kept,"
-        objective.coefficients = kept
-        return len(seen), best  # what failed may fail again, so that nothing more is measured
+        objective.coefficients = course.kept
+        return course.best  # what failed may fail again, so that nothing more is measured
 
 
 def _measured(objective: Objective, kept: Vector) -> float:
@@ -422,7 +508,6 @@ def _check_settings(
     tol: float | None,
     max_seconds: float | None,
     seed: int,
-    checkpoint: str | Path | None,
 ) -> None:
     """Settings that cannot work fail here."""
     for name, given, kind, examples in (
@@ -439,8 +524,6 @@ def _check_settings(
         raise TypeError(f"seed={seed!r}; give an integer")
     if weights is not None and not isinstance(weights, Mapping):
         raise TypeError(f'weights={weights!r}; give a dict of factors by name, as in {{"{next(iter(problem.sizes))}": 10.0}}')
-    if checkpoint is not None:
-        check_place(checkpoint, (".npz",))
 
 
 def _checked(model: nn.Module, problem: Problem) -> nn.Module:
