@@ -29,7 +29,7 @@ from kanpde.field import Field
 from kanpde.networks import KAN, MLP
 from kanpde.progress import INTERRUPTED, Budget
 from kanpde.residuals import FAILURES
-from kanpde.saved import JOURNAL, SUFFIXES, Arrays, different, evidence, read, write
+from kanpde.saved import JOURNAL, SAVED, Arrays, different, evidence, read, write
 from kanpde.solution import Solution, Stage
 
 EVERY = 120.0  # seconds from one writing of work under way to the next, at least
@@ -52,7 +52,7 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | Path):
             raise TypeError(f'checkpoint={self.path!r}; give the name of a file, such as "run.kanpde"')
-        check_place(self.path, SUFFIXES)
+        check_place(self.path, SAVED)
         if not (isinstance(self.every, int | float) and 0 <= self.every < inf):
             raise ValueError(f"every={self.every!r}; give a number of seconds, such as 120.0")
 
@@ -63,6 +63,10 @@ class Checkpoint:
     @property
     def previous(self) -> Path:
         return self.file.with_name(f"{self.file.stem}.previous{self.file.suffix}")
+
+
+class CheckpointError(ValueError):
+    """A file that a call cannot go on from."""
 
 
 @runtime_checkable
@@ -165,7 +169,7 @@ class Journal:
 
         `call` holds the settings, and `start` the first network, which is what is saved until a stage is complete.
 
-        Raises ValueError if the file is of another call, and says in what.
+        Raises CheckpointError if the file is of another call, and says in what.
         """
         if self.checkpoint is None:
             return None
@@ -182,7 +186,10 @@ class Journal:
         }
         numbers = {name: rows for name, rows in evidence(start).items() if not name.startswith("unknown")}
         self._call = {"told": told, "evidence": numbers, "torch": torch.__version__, "threads": torch.get_num_threads()}
-        if not self.checkpoint.file.exists():
+        file = self.checkpoint.file
+        for folder in file.parent.glob(f".{file.name}-*"):  # of a run that was killed as it wrote
+            shutil.rmtree(folder, ignore_errors=True)
+        if not file.exists():
             return None
         return self._continued(*_newest(self.checkpoint), start)
 
@@ -194,7 +201,7 @@ class Journal:
         others = [f"{n} is {there.get(n)} there and {here.get(n)} here" for n in there | here if there.get(n) != here.get(n)]
         others += [f"{name} has other values" for name in different(saved["evidence"], own["evidence"])]
         if others:
-            raise ValueError(
+            raise CheckpointError(
                 f"{file} is a checkpoint of another call: {'; '.join(others)}. Give another file, or delete this one"
             )
         if (saved["torch"], saved["threads"]) != (own["torch"], own["threads"]):
@@ -261,17 +268,17 @@ def _newest(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Tensor]]:
         found = read(checkpoint.file)
     except ValueError as error:
         if not checkpoint.previous.exists():
-            raise
+            raise CheckpointError(f"{error}. Give another checkpoint, or delete it") from None
         found = read(checkpoint.previous)
-        warnings.warn(f"{error}. The one before it, {checkpoint.previous}, is gone on with", stacklevel=5)
+        warnings.warn(f"{error}. The one before it, {checkpoint.previous}, is gone on with", stacklevel=4)
         _copy(checkpoint.previous, checkpoint.file)
     if "journal" not in found[0]:
-        raise ValueError(f"{checkpoint.file} holds a solution that was saved, and no checkpoint; give another file")
+        raise CheckpointError(f"{checkpoint.file} holds a solution that was saved, and no checkpoint; give another file")
     return found
 
 
 def _copy(file: Path, to: Path) -> None:
-    with whole_file(to, SUFFIXES) as temporary:
+    with whole_file(to, SAVED) as temporary:
         try:
             os.link(file, temporary)
         except OSError:  # a file system without links
@@ -316,7 +323,7 @@ def unpacked(value: Any, arrays: Mapping[str, Tensor]) -> Plain:
     if not isinstance(value, dict):
         return value
     name, *others = value or [""]
-    if not others and name == "array":
+    if not others and name == "array" and isinstance(value[name], str):
         return arrays[value[name]]
     if not others and name in KINDS and isinstance(value[name], dict):
         return KINDS[name](**unpacked(value[name], arrays))

@@ -27,7 +27,7 @@ from kanpde.networks import KAN, MLP
 from kanpde.problem import Problem
 from kanpde.slabs import Slabs
 
-SUFFIXES = (".npz", ".kanpde")
+SAVED = (".npz", ".kanpde")
 INVERSE = "inverse/"  # begins the names of arrays that belong to parameters
 JOURNAL = "journal/"  # those of arrays that belong to the journal of a checkpoint
 FORMAT = 2  # raise it when what is written changes
@@ -39,7 +39,7 @@ Arrays = dict[str, NDArray[Any]]
 
 def write(path: str | Path, header: Mapping[str, Any], arrays: Arrays) -> None:
     """A header of plain values, and arrays by name."""
-    with whole_file(path, SUFFIXES) as temporary, open(temporary, "wb") as file:
+    with whole_file(path, SAVED) as temporary, open(temporary, "wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)  # pyright: ignore[reportArgumentType]
 
 

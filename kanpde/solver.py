@@ -107,7 +107,9 @@ def solve(
     )
     _check_settings(wanted, training, weights, tol, max_seconds, seed)
     ways = _direct_ways(wanted, refine, own)
-    journal = Journal(budget, Checkpoint(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint)
+    journal = Journal(
+        budget, checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    )
     if checkpoint is not None:
         call = {**given, "hard": hard, "refine": refine, "weights": weights, "continuation": way, "tol": tol, "seed": seed}
         if (complete := journal.open(call, _first(wanted, model, training, seed))) is not None:
@@ -117,6 +119,7 @@ def solve(
         try:
             return journal.finished(_found(problem, wanted, way, model, training, ways, direct, session))
         except KeyboardInterrupt:
+            budget.end = INTERRUPTED
             journal.write()
             if journal.best is None or not journal.best.history:
                 raise
