@@ -226,7 +226,8 @@ class Journal:
             return solution
         self._go_on()
         end = "complete"
-        if self.budget.is_cut:
+        # time may be over by the time that all is done
+        if self.budget.is_cut and (self._is_closed or not solution.status.startswith("converged")):
             end = "interrupted" if self.budget.end else "time"
             status = f"{solution.status}; this call again goes on from {self.checkpoint.path}"
             solution = solution.ended(status)

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.kills [case …]
 
-kills twenty runs, four of each case, every other one twice, by SIGKILL, and prints how many seconds of work were lost at most,
-and how far the solutions are from that of a run that was never killed. Lost is what was done since the last checkpoint: an
-interval of 2 seconds, and the piece (a step, a slab, an estimate of the error) that was under way when it ended; the longest
-piece of each case is printed, too.
+kills twenty runs at random moments, four of each case, every other one twice, by SIGKILL, and prints how many seconds of work
+were lost at most, and how far the solutions are from that of a run that was never killed. Lost is what was done since the last
+checkpoint: an interval of 2 seconds, and the piece (a step, a slab, an estimate of the error) that was under way when it ended;
+the longest piece of each case is printed, too.
 """
 
 import subprocess
@@ -94,16 +94,16 @@ def used(path: Path) -> float:
     return read(path)[0]["journal"]["seconds"] if path.exists() else 0.0
 
 
-def killed(name: str, path: Path, every: float, moment: float) -> float | None:
-    """Kill a run so many seconds after its start; returns how many seconds of work are lost, None if it was complete."""
+def killed(name: str, path: Path, every: float, step: int, later: float) -> float:
+    """Kill a run so many seconds after a step; returns how many seconds of work are lost."""
     child, steps = begun(name, path, every)
-    try:
-        child.wait(timeout=moment)
-        return None
-    except subprocess.TimeoutExpired:
-        child.kill()
-        ended = time.time()
-        child.wait()
+    while len(said(steps)) <= step and child.poll() is None:
+        time.sleep(0.01)
+    time.sleep(later)
+    assert child.poll() is None, "it was complete before it could be killed"
+    child.kill()
+    ended = time.time()
+    child.wait()
     seconds, at = said(steps)[-1]
     return seconds + ended - at - used(path)
 
@@ -133,9 +133,11 @@ def outcome(name: str, runs: int = RUNS, every: float = EVERY) -> Outcome:
         whole, pieces = finished(name, Path(folder, "whole.kanpde"), every)
         for number in range(runs):
             path = Path(folder, f"{number}.kanpde")
+            left = len(pieces) - 3  # steps, the last two of which no kill waits for
             for _ in range(1 + number % 2):
-                found = killed(name, path, every, random.uniform(0, sum(pieces)))
-                lost += [] if found is None else [found]
+                step = random.randint(0, left)
+                left -= step
+                lost.append(killed(name, path, every, step, random.uniform(0, 0.5 * sum(pieces) / len(pieces))))
             solution, _ = finished(name, path, every)
             gap = coefficients(solution) - coefficients(whole)
             apart = max(apart, (gap.abs().max() / coefficients(whole).abs().max()).item())
