@@ -112,6 +112,7 @@ class Journal:
                 raise RuntimeError(found["failure"])
             return found
         self._go_on()
+        self._is_closed |= self.budget.is_cut
         try:
             found = work()
             self._add(found)
