@@ -8,6 +8,7 @@ from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.fitting import fit
 from kanpde.inverse import CoefficientField, Observations, Parameter
+from kanpde.journal import Checkpoint
 from kanpde.layers import Product
 from kanpde.manufactured import manufactured
 from kanpde.marching import Marching
@@ -43,6 +44,7 @@ __all__ = [
     "ByDamping",
     "BySize",
     "Chebyshev",
+    "Checkpoint",
     "CoefficientField",
     "CompositeGauss",
     "Condition",

@@ -17,11 +17,16 @@ import torch
 
 import kanpde
 from kanpde.export import check_place
+from kanpde.journal import CheckpointError
 from kanpde.plot import SUFFIXES
 from kanpde.problem import Problem
+from kanpde.progress import INTERRUPTED
 from kanpde.ranks import LostRankError, is_first
+from kanpde.saved import SAVED
 from kanpde.solution import check_vtk
 from kanpde.solver import solve
+
+INTERRUPT = 130  # exit status: 128 + SIGINT
 
 
 class UsageError(Exception):
@@ -29,24 +34,30 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status: 0, 1 where another process was lost, 2 for bad input, 130 for an interrupt.
+    """Run the command; returns its exit status: 0, 1 where another process was lost, 2 for bad input, 130 for an interrupt,
 
-    Of many processes, which torchrun starts, rank 0 reports.
+    also where it left a solution. Of many processes, which torchrun starts, rank 0 reports.
     """
     try:
         options = _options(arguments)
         problem = load_problem(options.problem, options.values)
         with _reported(ValueError, OSError, ImportError):  # a wrong name must not cost a finished solution
             if options.save:
-                check_place(options.save, (".npz",))
+                check_place(options.save, SAVED)
             if options.vtk:
                 check_vtk(options.vtk, problem.domain)
             if options.plot:
                 check_place(options.plot, SUFFIXES)
+            if options.checkpoint:
+                check_place(options.checkpoint, SAVED)
         # what goes wrong from here on is no input error, and keeps its traceback
-        solution = solve(problem, tol=options.tol, max_seconds=options.max_seconds, seed=options.seed)
+        with _reported(CheckpointError):
+            solution = solve(
+                problem, tol=options.tol, max_seconds=options.max_seconds, seed=options.seed, checkpoint=options.checkpoint
+            )
+        status = INTERRUPT if solution.status.startswith(INTERRUPTED) else 0
         if not is_first():
-            return 0
+            return status
         print(solution)
         with _reported(OSError):
             if options.save:  # first, as the others can be made from it
@@ -65,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if is_first():
             _say("interrupted")
-        return 130
-    return 0
+        return INTERRUPT
+    return status
 
 
 def _say(what: object) -> None:
@@ -96,7 +107,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("values", nargs="*", metavar="name=value", help="arguments of the factory")
     command.add_argument("--vtk", metavar="FILE", help="write the solution: .vtu, .pvd (time series), .vtk or .xdmf")
     command.add_argument("--plot", metavar="FILE", help="draw the solution: .png, .pdf or .svg")
-    command.add_argument("--save", metavar="FILE", help="save the solution: .npz")
+    command.add_argument("--save", metavar="FILE", help="save the solution: .kanpde or .npz")
+    command.add_argument("--checkpoint", metavar="FILE", help="keep the run here: the same command goes on from it")
     command.add_argument("--tol", type=_positive, metavar="X", help="stop at this relative residual")
     command.add_argument("--max-seconds", type=_positive, metavar="S", help="stop after this time")
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of all random numbers (0)")

@@ -54,6 +54,20 @@ class State:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """What is kept of a slab that is solved, without all of its points."""
+
+    start: float
+    line: Line
+    coefficients: dict[str, Coefficients]
+    carried: dict[str, int]
+
+    def network(self, time_axis: int) -> KAN:
+        line, each = self.line, [*self.coefficients.values()]
+        return slab_network(line.knots, line.degree, line.ring, each, [*self.carried.values()], time_axis)
+
+
+@dataclass(frozen=True)
 class Moments:
     """The polynomials in time of a slab, of which the first ones of each unknown are given by what it begins with."""
 
@@ -185,8 +199,8 @@ class Slab:
             found[u] = torch.cat(at_end, 1) if at_end else c.new_zeros(self.line.count, 0)
         return State(self.start + self.duration, self.line, found)
 
+    def trace(self) -> Trace:
+        return Trace(self.start, self.line, self.coefficients, self.carried)
+
     def network(self) -> KAN:
-        return slab_network(
-            self.line.knots, self.line.degree, self.line.ring, [*self.coefficients.values()], [*self.carried.values()],
-            self.strip.numbers[1],
-        )  # fmt: skip
+        return self.trace().network(self.strip.numbers[1])

@@ -95,8 +95,10 @@ def whole_file(path: str | Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     with TemporaryDirectory(dir=path.parent if is_first() else None, prefix=f".{path.name}-") as folder:
         yield Path(folder, path.name)
         if is_first():
-            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
-                os.replace(file, path.with_name(file.name))
+            for written in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
+                with open(written, "r+b") as file:  # on the disk before it takes the place of what is there
+                    os.fsync(file.fileno())
+                os.replace(written, path.with_name(written.name))
 
 
 def check_place(path: str | Path, suffixes: tuple[str, ...]) -> None:

@@ -4,22 +4,23 @@ A slab is solved again on other breaks where its splines err by more than the to
 polynomials in time do; the next one begins with what was needed. What neither changes is rounding, and is put up with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import TIME, Part, is_end
-from kanpde.evolution import Slab, State, Strip
+from kanpde.evolution import Slab, State, Strip, Trace
 from kanpde.field import Field
 from kanpde.lines import COARSEST, Line
-from kanpde.networks import KAN
 from kanpde.problem import Problem
-from kanpde.progress import OutOfTimeError, Session
+from kanpde.progress import INTERRUPTED, Budget
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
+from kanpde.session import OutOfTimeError, Session
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
 from kanpde.solution import Solution, Stage, measured_stage, reaches
@@ -105,46 +106,72 @@ def _fewest(degree: int) -> int:
 
 
 class March:
-    """From the start to the end: `networks` of the slabs so far, each adding about `tol` of the solution's size to the error.
+    """From the start to the end: `traces` of the slabs so far, each adding about `tol` of the solution's size to the error.
 
-    `watch(march, slab)` is called after each attempt, and may raise to end it all.
+    `watch(march, slab)` is called after each attempt, and may raise to end it all; `pause(march)` before each slab.
     """
 
-    def __init__(self, strip: Strip, degree: int, tol: float, watch: Callable[["March", Slab], None]) -> None:
-        self.strip, self.degree, self.tol, self.watch = strip, degree, tol, watch
-        self.starts: list[float] = []
-        self.networks: list[KAN] = []
+    def __init__(
+        self,
+        strip: Strip,
+        degree: int,
+        tol: float,
+        watch: Callable[["March", Slab], None],
+        pause: Callable[["March"], None] = lambda _: None,
+    ) -> None:
+        self.strip, self.degree, self.tol, self.watch, self.pause = strip, degree, tol, watch, pause
+        self.traces: list[Trace] = []
         self.tried = 0
         self.line = Line.uniform(_fewest(degree), degree, strip.rings[0])
         nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.started.items()}
-        self.state = State(strip.start, self.line, nothing)
+        self.reached = State(strip.start, self.line, nothing)
         self.duration = (strip.end - strip.start) / 16
         # what spans, slabs and steps leave where finer ones do not help
         self.noise = {"spans": 0.0, "time": 0.0, "steps": 0.0}
 
     def run(self) -> None:
         while not self.is_done:
+            self.pause(self)
             slab = self._resolved()
-            self.starts.append(slab.start)
-            self.networks.append(slab.network())  # the slab itself, with all its points, is not kept
-            self.state = slab.end()
+            self.traces.append(slab.trace())
+            self.reached = slab.end()
             self.noise = {kind: FORGOTTEN * level for kind, level in self.noise.items()}  # it may pass, as that of a jump does
+
+    def state(self) -> dict[str, Any]:
+        reached = self.reached
+        return {
+            "slabs": [[trace.start, trace.line.breaks, trace.coefficients] for trace in self.traces],
+            "reached": [reached.time, reached.line.breaks, reached.derivatives],
+            "breaks": self.line.breaks,
+            "tried": self.tried,
+            "duration": self.duration,
+            "noise": self.noise,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.traces = [
+            Trace(start, replace(self.line, breaks=breaks), coefficients, self.strip.started)
+            for start, breaks, coefficients in state["slabs"]
+        ]
+        time, breaks, derivatives = state["reached"]
+        self.reached = State(time, replace(self.line, breaks=breaks), derivatives)
+        self.line = replace(self.line, breaks=state["breaks"])
+        self.tried, self.duration, self.noise = state["tried"], state["duration"], dict(state["noise"])
 
     @property
     def is_done(self) -> bool:
-        return self.state.time >= self.strip.end - SHORTEST * (self.strip.end - self.strip.start)
+        return self.reached.time >= self.strip.end - SHORTEST * (self.strip.end - self.strip.start)
 
     def network(self) -> Slabs:
         """Of the slabs so far; the last one lasts to the end, as what it ends with, if they do not reach it."""
-        starts, networks = list(self.starts), list(self.networks)
+        traces, axis = list(self.traces), self.strip.numbers[1]
         if not self.is_done:
-            held = {u: torch.cat([c[:, :1], 0 * c[:, 1:]], 1) for u, c in self.state.derivatives.items()}
-            state = replace(self.state, derivatives=held)
-            starts.append(state.time)
-            networks.append(Slab(self.strip, state, self.strip.end - state.time, is_first=False).network())
+            held = {u: torch.cat([c[:, :1], 0 * c[:, 1:]], 1) for u, c in self.reached.derivatives.items()}
+            state = replace(self.reached, derivatives=held)
+            traces.append(Slab(self.strip, state, self.strip.end - state.time, is_first=False).trace())
         low, high = self.strip.start, self.strip.end
-        times = torch.tensor([*starts, high], dtype=torch.float64)
-        return Slabs(2 * (times - low) / (high - low) - 1, networks, self.strip.numbers[1], self.tol)
+        times = torch.tensor([*(trace.start for trace in traces), high], dtype=torch.float64)
+        return Slabs(2 * (times - low) / (high - low) - 1, [trace.network(axis) for trace in traces], axis, self.tol)
 
     def _resolved(self) -> Slab:
         """The next slab, tried until it is resolved."""
@@ -172,9 +199,9 @@ class March:
         """The next slab on a line, shorter where it cannot be solved."""
         whole = self.strip.end - self.strip.start
         while self.duration > SHORTEST * whole:
-            left = self.strip.end - self.state.time
+            left = self.strip.end - self.reached.time
             self.duration = left if 1.3 * self.duration > left else self.duration  # no sliver at the end
-            slab = Slab(self.strip, self.state.on(line, self.strip.ends(0)), self.duration, not self.starts)
+            slab = Slab(self.strip, self.reached.on(line, self.strip.ends(0)), self.duration, not self.traces)
             solved = slab.solve(self._limit("steps"))
             self.tried += 1
             self.watch(self, slab)
@@ -182,7 +209,7 @@ class March:
                 self.noise["steps"] = max(self.noise["steps"], slab.moved if slab.moved > self.tol else 0.0)
                 return slab
             self.duration /= 3
-        raise StalledError(f"no slab of time could be solved after {TIME}={self.state.time:.6g}")
+        raise StalledError(f"no slab of time could be solved after {TIME}={self.reached.time:.6g}")
 
     def _limit(self, kind: str) -> float:
         return max(self.tol, 3 * self.noise[kind])
@@ -206,13 +233,14 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
     history: list[Stage] = list(before.history) if before is not None else []
     earlier, shown = len(history), field if before is None else before.field
     for tolerance in marching.tolerances:
-        march, ended = March(strip, marching.degree, tolerance, partial(_watch, history, shown, session)), None
+        watch, ended = partial(_watch, history, shown, session), None
+        march = March(strip, marching.degree, tolerance, watch, lambda march: session.journal.under_way(march.state))
         try:
-            march.run()
+            session.journal.carried(f"march to {tolerance:g}", march, march.run)
         except OutOfTimeError:
             ended = f"stopped: {budget.seconds:g} s are over"
         except KeyboardInterrupt:
-            ended = budget.end = "stopped: interrupted"
+            ended = budget.end = INTERRUPTED
         except FAILURES:
             ended = "converged: finer slabs could not be solved"
             if len(history) == earlier:
@@ -222,20 +250,29 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
                 return None
             return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
         finer = field.with_network(march.network())
-        residual = Objective(finer, Graded(), weights, point_count(finer), session.seed + len(history)).validated()
+        residual = session.measured(history, partial(_judged, finer, weights, session.seed + len(history)))
         if len(history) > earlier and not residual < 10 * history[-1].residual:
             return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
-        history.append(measured_stage(finer, shown if history else None, history, march.tried, residual, budget.used))
+        figures = partial(_figures, finer, shown, history, march, residual, budget)
+        history.append(session.measured(history, partial(session.journal.once, "figures", figures)))
         field = shown = finer
-        session.keep(field, history)
+        session.keep(field, history, residual)
         if ended:
-            reached = f"{TIME}={march.state.time:.4g}, beyond which the solution is kept as it was there"
+            reached = f"{TIME}={march.reached.time:.4g}, beyond which the solution is kept as it was there"
             return Solution(field, tuple(history), f"{ended} at {reached}; raise max_seconds")
         if reached := reaches(history[-1], session.tol):
             return Solution(field, tuple(history), reached)
     status = f"every slab of time is resolved to {marching.tolerances[-1]:g}, at residual {history[-1].residual:.1e}"
     above = "" if session.tol is None else f" above tol={session.tol:g}; take smaller ones in refine=Marching(tolerances)"
     return Solution(field, tuple(history), f"{'stopped' if above else 'converged'}: {status}{above}")
+
+
+def _judged(field: Field, weights: Mapping[str, float], seed: int) -> float:
+    return Objective(field, Graded(), weights, point_count(field), seed).validated()
+
+
+def _figures(field: Field, before: Field, history: list[Stage], march: March, residual: float, budget: Budget) -> Stage:
+    return measured_stage(field, before if history else None, history, march.tried, residual, budget.used)
 
 
 def _watch(history: list[Stage], field: Field, session: Session, march: March, slab: Slab) -> None:

@@ -4,6 +4,8 @@
 """
 
 import warnings
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from math import inf, isfinite, sqrt
 from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
@@ -23,6 +25,11 @@ LEAST = 1e-8  # damping for each unit of ‖r‖²
 
 
 class Run(Protocol):
+    """One that also has `state()` and `resume(state)`, of plain values and tensors, is gone on with from a checkpoint between
+
+    its steps (see `journal.Resumable`); another is begun anew with its stage.
+    """
+
     def step(self) -> float:
         """One step on fresh points; returns ‖r‖ there, before the step."""
         ...
@@ -57,6 +64,12 @@ class _LevenbergMarquardtRun:
         self.settings, self.objective = settings, objective
         self.damping = settings.damping
         self.last, self.slow = inf, False  # ‖r‖ before the last step, and whether the one before it gained little
+
+    def state(self) -> dict[str, Any]:
+        return {"damping": self.damping, "last": self.last, "slow": self.slow}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.damping, self.last, self.slow = state["damping"], state["last"], state["slow"]
 
     def step(self) -> float:
         objective = self.objective
@@ -138,6 +151,12 @@ class _SSBroydenRun:
     def __init__(self, settings: SSBroyden, objective: Objective) -> None:
         self.settings, self.objective = settings, objective
         self.inverse: Tensor | None = None  # of the Hessian
+
+    def state(self) -> dict[str, Any]:
+        return {"inverse": self.inverse}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.inverse = state["inverse"]
 
     def step(self) -> float:
         objective = self.objective
@@ -228,6 +247,14 @@ def broyden(inverse: Matrix | None, move: Vector, change: Vector, curvature: flo
 class _GradientRun:
     def __init__(self, objective: Objective, method: torch.optim.Optimizer, repeats: int) -> None:
         self.objective, self.method, self.repeats = objective, method, repeats
+
+    def state(self) -> dict[str, Any]:
+        # copies, as torch changes its own in place; by text, as JSON has no other keys
+        return {str(number): deepcopy(own) for number, own in self.method.state_dict()["state"].items()}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        own = {int(number): values for number, values in state.items()}
+        self.method.load_state_dict({**self.method.state_dict(), "state": own})
 
     def step(self) -> float:
         objective, losses = self.objective, []

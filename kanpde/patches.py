@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import inf, isfinite, sqrt
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -81,6 +81,14 @@ class Patch:
         self.coefficients = dict(coefficients or dict.fromkeys(plane.problem.unknowns, blank))
         self.groups = [*self._groups()]
         self.steps = 0  # of Gauss–Newton
+        self.moved, self.is_solved = inf, False  # how far the last one went, and whether no more are needed
+
+    def state(self) -> dict[str, Any]:
+        return {"coefficients": self.coefficients, "steps": self.steps, "moved": self.moved, "is_solved": self.is_solved}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.coefficients, self.steps = dict(state["coefficients"]), state["steps"]
+        self.moved, self.is_solved = state["moved"], state["is_solved"]
 
     def on(self, lines: tuple[Line, Line]) -> "Patch":
         """The nearest one on other lines."""
@@ -138,13 +146,13 @@ class Patch:
     def solve(self, goal: float, watch: Callable[["Patch"], None]) -> bool:
         """Gauss–Newton steps until they move the solution by much less than `goal` or than splines miss; whether they do.
 
-        A step that does not lower the residual is halved.
+        A step that does not lower the residual is halved. `watch` is called in each, before the coefficients change.
         """
-        before = inf
-        for _ in range(STEPS):
+        while self.steps < STEPS:
             normal = self.linearized()
-            self.steps, self.residual = self.steps + 1, sqrt(normal.squares)
+            self.residual = sqrt(normal.squares)
             watch(self)
+            self.steps += 1
             step = normal.step() if isfinite(normal.squares) else None
             if step is None or not torch.isfinite(step).all():
                 return False
@@ -158,9 +166,10 @@ class Patch:
             else:
                 self.coefficients = start
                 return False
-            if moved < 1e-2 * max(goal, self.missed) or ROUNDING > moved > 0.3 * before:
+            before, self.moved = self.moved, moved
+            self.is_solved = moved < 1e-2 * max(goal, self.missed) or ROUNDING > moved > 0.3 * before
+            if self.is_solved:
                 return True
-            before = moved
         return False
 
     def linearized(self) -> NormalBand:

@@ -1,21 +1,19 @@
-"""What every way to a solution is told: time that may be taken, weights and tolerances, what is shown and kept on the way."""
+"""Time that a solution may take, and what is shown on the way."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from math import inf
 
 from tqdm import tqdm
 
-from kanpde.estimates import Inference
 from kanpde.field import Field
-from kanpde.problem import Problem
 from kanpde.ranks import broadcast_number, is_first, met
-from kanpde.slabs import Slabs
-from kanpde.solution import Solution, Stage
+from kanpde.solution import Stage
+
+INTERRUPTED = "stopped: interrupted"
 
 Show = Callable[[list[Stage], Field, int, float], None]
 
@@ -46,52 +44,25 @@ class Budget:
     def used(self) -> float:
         return time.perf_counter() - self.start
 
+    def pause(self) -> None:
+        """Until `resume`, nothing is spent: what was done before is read, and not done again."""
+        self.start = inf
+
+    def resume(self, used: float) -> None:
+        """Go on after so many seconds."""
+        self.start = time.perf_counter() - used
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether what was under way when it was spent might have gone on, unlike what failed."""
+        return self.end == INTERRUPTED or (self.end is None and self.spent)
+
     @property
     def spent(self) -> bool:
         if self.end is not None or self.seconds is None:
             return self.end is not None
         seconds = self.seconds
         return bool(broadcast_number("time", lambda: float(self.used >= seconds)))  # as no two clocks agree
-
-
-@dataclass(frozen=True)
-class Session:
-    """One call of `solve`; see there. `show` is called after each step, `keep` after each stage."""
-
-    weights: Mapping[str, float]
-    tol: float | None
-    budget: Budget
-    seed: int
-    show: Show
-    checkpoint: str | Path | None
-
-    def rough(self, tol: float) -> "Session":
-        """The same for something on the way, which is not kept, to a tolerance that is no smaller than what is asked for."""
-        return replace(self, tol=max(tol, self.tol or 0.0), checkpoint=None)
-
-    def keep(self, field: Field, history: list[Stage], inference: Inference | None = None) -> None:
-        """Save what there is so far, if there is a file for it."""
-        if self.checkpoint is not None:
-            advice = "" if isinstance(field.network, Slabs) else "; go on with solve(problem, solution.model)"
-            status = f"unfinished: saved on the way{advice}"
-            Solution(field, tuple(history), status, inference).save(self.checkpoint)
-
-
-@runtime_checkable
-class Direct(Protocol):
-    """A way to a solution by splines that are all there, so that nothing is trained."""
-
-    def obstacle(self, problem: Problem) -> str | None:
-        """Why a problem cannot be solved so; None if it can."""
-        ...
-
-    def solution(self, problem: Problem, before: Solution | None, session: Session) -> Solution | None:
-        """In stages that follow those of the solution `before`; None if there is none, or none in time that is better."""
-        ...
-
-
-class OutOfTimeError(RuntimeError):
-    """The budget is spent."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 from zlib import crc32
 
 import torch
@@ -30,6 +30,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 Part = Annotated[Tensor, "rows ..."]
+Made = TypeVar("Made")
 
 SILENCE = timedelta(minutes=10)  # of a machine that neither answers nor closes its connections
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # by which torchrun names a group
@@ -59,7 +60,7 @@ class _Group:
             reason = str(error).partition(". ")[0].rpartition(": ")[2]  # without torch's places in its source
             raise LostRankError(
                 f"{self} lost the others: a process has ended, or its machine is out of reach; the solution cannot be gone on "
-                f"with, but a checkpoint holds its last stage ({reason})"
+                f"with, but the same call goes on from its checkpoint, if it has one ({reason})"
             ) from None
 
     def meet(self, place: str, error: BaseException | None, shape: list[int]) -> None:
@@ -145,7 +146,7 @@ def _signals(group: _Group) -> Iterator[None]:
     def ended(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise LostRankError(
             f"{group} was told to end, as torchrun tells those that are left when a process has ended; the solution cannot be "
-            "gone on with, but a checkpoint holds its last stage"
+            "gone on with, but the same call goes on from its checkpoint, if it has one"
         )
 
     if threading.current_thread() is not threading.main_thread():  # no other may have handlers
@@ -200,6 +201,20 @@ def broadcast(place: str, make: Callable[[], Annotated[Tensor, "..."]]) -> Annot
     with group.exchange():
         dist.broadcast(found, 0)
     return found
+
+
+def broadcast_object(place: str, make: Callable[[], Made]) -> Made:
+    """What rank 0 makes, of any kind."""
+    group = _present.get()
+    if group is ALONE:
+        return make()
+    found: list[Any] = [None]
+    with met(place):
+        if group.rank == 0:
+            found = [make()]
+    with group.exchange():
+        dist.broadcast_object_list(found, 0)
+    return found[0]
 
 
 def broadcast_number(place: str, make: Callable[[], float]) -> float:

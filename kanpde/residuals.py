@@ -9,7 +9,7 @@ noise shows, so that parameters meet it and not a solution that violates its equ
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, inf, sqrt
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +107,14 @@ class Objective:
         with torch.no_grad():
             for p, part in zip(self.parameters, vector.split([p.numel() for p in self.parameters]), strict=True):
                 p.copy_(part.view_as(p))
+
+    def state(self) -> dict[str, Any]:
+        """What steps depend on, but for the points, as each begins with fresh ones."""
+        return {"coefficients": self.coefficients, "weights": dict(self.weights), "seeds": self._seeds.get_state()}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self.coefficients, self.weights = state["coefficients"], state["weights"]
+        self._seeds.set_state(state["seeds"])
 
     # --- points ---------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """The result: evaluate, errors, table, pictures, VTK, one file that saves it."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,7 +7,6 @@ from functools import cached_property
 from math import inf, log, nan, prod
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import sympy
@@ -17,8 +15,6 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kanpde.bases import Basis, Hat, Splines
-from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, is_linear
 from kanpde.cross_check import CrossCheck, cross_checked
@@ -26,27 +22,35 @@ from kanpde.derivatives import Column, grad
 from kanpde.domains import TIME, Domain
 from kanpde.errors import Errors, Make, distance, estimated, evaluated, measured_errors
 from kanpde.estimates import FieldEstimate, Inference, estimates
-from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, whole_file, write_mesh, write_series
+from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, write_mesh, write_series
 from kanpde.field import Field
 from kanpde.formulas import found_formula
-from kanpde.functions import Points, columns
+from kanpde.functions import Points
 from kanpde.jacobians import Tape
-from kanpde.layers import Layer, Product
 from kanpde.mesh_domain import MeshDomain
 from kanpde.meshes import mesh
-from kanpde.modes import Chebyshev, Fourier
-from kanpde.networks import KAN, MLP, trainable
+from kanpde.networks import KAN, trainable
 from kanpde.plot import SUFFIXES, Coordinates, plot_convergence, plot_fields, plot_frames
 from kanpde.problem import Problem
+from kanpde.saved import (
+    FORMAT,
+    INVERSE,
+    JOURNAL,
+    Arrays,
+    described,
+    different,
+    evidence,
+    load_parameters,
+    network_of,
+    read,
+    write,
+)
 from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.verification import Formula
 
-INVERSE = "inverse/"  # begins the names of arrays that belong to parameters in saved files
-FORMAT = 2  # of saved files: raise it when what `save` writes changes
 PICTURED_TIMES = 5
-BASES = {kind.__name__: kind for kind in (Splines, Hat, Chebyshev, Fourier, Gaussian, MexicanHat)}
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Solution:
     def __init__(self, field: Field, history: tuple[Stage, ...], status: str, inference: Inference | None = None) -> None:
         self.field, self.history, self.status, self.inference = field, history, status, inference
         self.problem = field.problem
+
+    def ended(self, status: str) -> "Solution":
+        """The same with another status."""
+        return Solution(self.field, self.history, status, self.inference)
 
     @property
     def model(self) -> Any:
@@ -329,13 +337,17 @@ class Solution:
         plot_convergence(path, [s.size for s in self.history], known)
 
     def save(self, path: str | Path) -> None:
-        """Write network, history and status to one .npz file, readable with numpy alone and free of pickles."""
+        """Write network, history and status to one .npz or .kanpde file, readable with numpy alone and free of pickles."""
+        write(path, *self.contents())
+
+    def contents(self) -> tuple[dict[str, Any], Arrays]:
+        """What `save` writes: a header of plain values, and arrays by name."""
         header = {
             "format": FORMAT,
-            "network": _described(self.model),
+            "network": described(self.model),
             "axes": self.problem.domain.axes,
             "unknowns": self.problem.unknowns,
-            "evidence": _evidence(self.field),
+            "evidence": evidence(self.field),
             "hard": self.field.is_hard,
             "history": [asdict(stage) for stage in self.history],
             "status": self.status,
@@ -346,8 +358,7 @@ class Solution:
             arrays |= {f"{INVERSE}{name}/{key}": value.numpy(force=True) for key, value in network.state_dict().items()}
         if self.inference is not None:
             arrays[f"{INVERSE}root"] = self.inference.root.numpy()
-        with whole_file(path, (".npz",)) as temporary, open(temporary, "wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        return header, arrays
 
     @staticmethod
     def load(path: str | Path, problem: Problem, model: nn.Module | None = None) -> "Solution":
@@ -358,15 +369,22 @@ class Solution:
         """
         if not isinstance(problem, Problem):
             raise TypeError(f"load takes a Problem, not {type(problem).__name__}; call the factory: load(path, poisson())")
-        header, arrays = _read(Path(path))
+        return Solution.restored(path, *read(Path(path)), problem, model)
+
+    @staticmethod
+    def restored(
+        path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, Tensor], problem: Problem, model: nn.Module | None
+    ) -> "Solution":
+        """As `load`, from what the file holds."""
         axes = {name: tuple(interval) for name, interval in header["axes"].items()}
         if axes != problem.domain.axes or tuple(header["unknowns"]) != problem.unknowns:
             raise ValueError(
                 f"{path} holds {', '.join(header['unknowns'])} on axes {axes}, but the problem has "
                 f"{', '.join(problem.unknowns)} on {problem.domain}; load it with the problem that it was saved from"
             )
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(JOURNAL)}
         inverse = {name.removeprefix(INVERSE): arrays.pop(name) for name in list(arrays) if name.startswith(INVERSE)}
-        network = model or _network(header["network"], arrays)
+        network = model or network_of(header["network"], arrays)
         try:
             network.load_state_dict(arrays)
         except RuntimeError as error:
@@ -376,26 +394,14 @@ class Solution:
             ) from None
         field = Field(problem, network, header["hard"])
         inference = Inference(**header["inference"] | {"root": inverse.pop("root")}) if header.get("inference") else None
-        _load_parameters(field, inverse, path)
-        saved, found = header["evidence"], _evidence(field)
-        if different := [name for name in saved | found if not _alike(saved.get(name), found.get(name))]:
+        load_parameters(field, inverse, path)
+        if others := different(header["evidence"], evidence(field)):
             raise ValueError(
-                f"{path} was saved from another problem or network: {', '.join(different)} differ; "
+                f"{path} was saved from another problem or network: {', '.join(others)} differ; "
                 "load it with those that it was saved from"
             )
         history = tuple(Stage(**{**stage, "errors": Errors(**stage["errors"])}) for stage in header["history"])
         return Solution(field, history, header["status"], inference)
-
-
-def _load_parameters(field: Field, arrays: Mapping[str, Tensor], path: str | Path) -> None:
-    for name, network in field.parameters.items():
-        own = {key.removeprefix(f"{name}/"): value for key, value in arrays.items() if key.startswith(f"{name}/")}
-        try:
-            network.load_state_dict(own)
-        except RuntimeError:
-            raise ValueError(
-                f"{path} holds no parameter {name!r}, or one of another network; load it with its own problem"
-            ) from None
 
 
 def _outputs(field: Field) -> list[str]:
@@ -421,51 +427,6 @@ def _default_points(dimension: int) -> int:
     return {1: 1001, 2: 129}.get(dimension, 41)
 
 
-def _described(network: nn.Module) -> dict[str, Any]:
-    if isinstance(network, KAN):
-        nodes = [[n.count, n.rank] if isinstance(n, Product) else n for n in network.shape[1:]]
-        bases = [{"kind": type(layer.basis).__name__, **vars(layer.basis)} for layer in network.layers]
-        return {"kind": "KAN", "nodes": nodes, "bases": bases}
-    if isinstance(network, Slabs):
-        kans = [_described(kan) for kan in network.parts]
-        return {"kind": "Slabs", "kans": kans, "axis": network.axis, "tolerance": network.tolerance}
-    if isinstance(network, MLP):
-        return {"kind": "MLP", "widths": network.widths}
-    return {"kind": type(network).__name__}
-
-
-def _network(described: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> nn.Module:
-    if described["kind"] == "KAN":
-        bases = [_basis(**own) for own in described["bases"]]
-        return KAN.from_layers(
-            [
-                Layer(
-                    arrays[f"layers.{i}.knots"],
-                    basis,
-                    Product(*node) if isinstance(node, list) else node,
-                    arrays[f"layers.{i}.periodic"],
-                    arrays[f"layers.{i}.table"],
-                )
-                for i, (node, basis) in enumerate(zip(described["nodes"], bases, strict=True))
-            ]
-        )
-    if described["kind"] == "Slabs":
-        kans = []
-        for number, kan in enumerate(described["kans"]):
-            prefix = f"kans.{number}."
-            kans.append(_network(kan, {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}))
-        return Slabs(arrays["times"], kans, described["axis"], described["tolerance"])
-    if described["kind"] == "MLP":
-        return MLP(described["widths"])
-    raise ValueError(f"the file holds a {described['kind']}; give one of the same shape as model=")
-
-
-def _basis(kind: str, **settings: Any) -> Basis:
-    if kind not in BASES:
-        raise ValueError(f"the file holds a KAN of basis {kind}; give one of the same shape as model=")
-    return BASES[kind](**settings)
-
-
 def measured_stage(
     field: Field, before: Field | None, history: Sequence[Stage], steps: int, residual: float, seconds: float
 ) -> Stage:
@@ -479,45 +440,6 @@ def measured_stage(
         grid, degree, size, steps, residual, measured_errors(field, estimated(field)), change, None, seconds,
     )  # fmt: skip
     return replace(stage, order=observed_order(history[-1] if history else None, stage))
-
-
-@torch.enable_grad()
-def _evidence(field: Field) -> dict[str, list[float]]:
-    """What tells a problem and its solution from others: a few values of the unknowns, and what equations and conditions
-    make of a known function there."""
-    problem = field.problem
-    known, dimension = _Known(problem), problem.domain.dimension
-    # multiples of irrational numbers, which are the same everywhere, as random ones need not be
-    unit = torch.arange(1, 9, dtype=torch.float64)[:, None] * 0.618034 ** torch.arange(1, dimension + 1) % 1
-    points = problem.domain.points(unit)
-    found = {f"equation {name!r}": rows for name, rows in problem.equations(*known(points)).items()}
-    for name, condition in problem.conditions.items():
-        at, normals = problem.parts[name].sample(unit)
-        found[f"condition {name!r}"] = condition.rows(known, at, normals) if len(at) else at
-    x = columns(points, problem.domain.names)
-    found |= {f"unknown {name!r}": u for name, u in field(**x).items()}
-    found |= {f"observations of {o.of!r}": o.column[:8] for o in problem.observations}
-    return {name: rows.detach().flatten().tolist() for name, rows in found.items()}
-
-
-def _alike(one: list[float] | None, other: list[float] | None) -> bool:
-    if one is None or other is None or len(one) != len(other):
-        return False
-    size = max((abs(number) for number in one if abs(number) < inf), default=0.0)
-    return np.allclose(one, other, rtol=1e-6, atol=1e-9 * size, equal_nan=True)
-
-
-class _Known:
-    """A positive function, different for each unknown and along each axis, in place of the unknowns."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.box, self.names = problem.domain, problem.unknowns
-
-    def __call__(self, points: Points) -> tuple[dict[str, Column], dict[str, Column]]:
-        x = columns(points, self.box.names)
-        scaled = [(c - low) / (high - low) for c, (low, high) in zip(x.values(), self.box.axes.values(), strict=True)]
-        total = sum((s / (number + 2) for number, s in enumerate(scaled)), start=torch.zeros_like(scaled[0]))
-        return {name: torch.exp((number + 1) * total) for number, name in enumerate(self.names)}, x
 
 
 def check_vtk(path: str | Path, box: Domain) -> None:
@@ -534,25 +456,6 @@ def _at_least(least: int, **given: int | None) -> None:
     for name, number in given.items():
         if number is not None and number < least:
             raise ValueError(f"{name}={number}; give {least} or more")
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and arrays of a file that `save` wrote."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path} to load; give one that solution.save wrote")
-    strange = ValueError(f"{path} is not a file that solution.save wrote, or not all of one; give that .npz file")
-    if not is_zipfile(path):  # nor is one that was cut off
-        raise strange
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            version = header["format"]
-            arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != "header"}
-    except (BadZipFile, KeyError, TypeError, ValueError):
-        raise strange from None
-    if version != FORMAT:
-        raise ValueError(f"{path} has format {version}, but this version of kanpde reads {FORMAT}; solve and save it anew")
-    return header, arrays
 
 
 def _told(linear: bool) -> str:

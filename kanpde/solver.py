@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import inf, isfinite
 from pathlib import Path
@@ -13,23 +13,24 @@ from torch import nn
 
 from kanpde.conditions import Periodic
 from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
-from kanpde.domains import TIME
-from kanpde.estimates import Inference, inferred
-from kanpde.export import check_place
+from kanpde.estimates import Inference
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
+from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
 from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
-from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
+from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, SSBroyden
 from kanpde.problem import Problem
-from kanpde.progress import Budget, Direct, Progress, Session, shown
-from kanpde.ranks import broadcast, joined
+from kanpde.progress import INTERRUPTED, Budget, Progress, shown
+from kanpde.ranks import joined
 from kanpde.refinement import Adaptive, Refinement, Trained
-from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
+from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
+from kanpde.session import Direct, Session
 from kanpde.slabs import Slabs
-from kanpde.solution import Solution, Stage, measured_stage, reaches
+from kanpde.solution import Solution, Stage, reaches
+from kanpde.stages import approach, trained_stage
 from kanpde.tensor_product import TensorProduct
 
 # splines that are not trained are tried where a network is FAR from solved after so many stages, or does not end CLOSE
@@ -56,7 +57,7 @@ def solve(
     max_seconds: float | None = None,
     seed: int = 0,
     progress: bool | Callable[[Progress], None] | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
 ) -> Solution:
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
@@ -84,10 +85,14 @@ def solve(
         once ‖r‖ on fresh points is, relative to the sizes of the operators and of the solution.
     max_seconds: stop then, with the best network so far.
     progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
-    checkpoint: a .npz file written after each stage, with continuation of the wanted problem alone.
+    checkpoint: a file, .kanpde or .npz, that the run is kept in, after each stage and every two minutes; `Checkpoint(file,
+        every=…)` for other times. The same call goes on from it to the same result, and a call that is complete returns it at
+        once. `Solution.load` reads the best solution so far from it. Optimizers of your own that have no `state()` go on with
+        the stage, and not in the middle of it.
 
-    Raises ValueError or TypeError before any work if the settings are impossible, and LostRankError, a ConnectionError, where
-    another process has ended.
+    An interrupt (Ctrl-C) ends it with the best solution so far, once there is one.
+    Raises ValueError or TypeError before any work if the settings are impossible, or the checkpoint is that of another call,
+    and LostRankError, a ConnectionError, where another process has ended.
     """
     budget = Budget(max_seconds)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
@@ -103,19 +108,26 @@ def solve(
         Graded() if sampler is None else sampler,
         hard,
     )
-    _check_settings(wanted, training, weights, tol, max_seconds, seed, checkpoint)
+    _check_settings(wanted, training, weights, tol, max_seconds, seed)
     ways = _direct_ways(wanted, refine, own)
+    file = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    journal = Journal(budget, file)
     work = f"solve {wanted.domain.axes} {wanted.unknowns} {[*wanted.conditions]} {tol} {max_seconds} {seed}"
     with joined(work), shown(progress, budget) as show:
-        session = Session(weights or {}, tol, budget, seed, show, checkpoint)
-        if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
-            return found
-        if way and callable(problem):
-            model, passed = followed(problem, way, partial(_near, training, session), model)
-            solution = _solved(wanted, model, training, ways, session)
-            told_way = f"by way of {told(passed)}" if passed else "the way to it could not be followed from its first point"
-            return Solution(solution.field, solution.history, f"{solution.status} ({told_way})", solution.inference)
-        return _solved(wanted, model, training, ways, session)
+        if checkpoint is not None:
+            call = {**given, "hard": hard, "refine": refine, "weights": weights, "continuation": way, "tol": tol, "seed": seed}
+            if (complete := journal.open(call, _first(wanted, model, training, seed))) is not None:
+                return complete
+        session = Session(weights or {}, tol, budget, seed, show, journal)
+        try:
+            return journal.finished(_found(problem, wanted, way, model, training, ways, direct, session))
+        except KeyboardInterrupt:
+            budget.end = INTERRUPTED
+            journal.write()
+            if journal.best is None or not journal.best.history:
+                raise
+            least = min(stage.residual for stage in journal.best.history)
+            return journal.finished(journal.best.ended(f"{INTERRUPTED} at residual {least:.1e}"))
 
 
 @dataclass(frozen=True)
@@ -128,12 +140,43 @@ class Training:
     hard: bool
 
 
+def _found(
+    problem: Problem | Family,
+    wanted: Problem,
+    way: Sequence[Values],
+    model: nn.Module | None,
+    training: Training,
+    ways: list[Direct],
+    direct: bool,
+    session: Session,
+) -> Solution:
+    """By the way that is asked for, or by those that lead on."""
+    if direct and (found := ways.pop().solution(wanted, None, session)) is not None:
+        return found
+    if way and callable(problem):
+        model, passed = followed(problem, way, partial(_near, training, session), model)
+        solution = _solved(wanted, model, training, ways, session)
+        told_way = f"by way of {told(passed)}" if passed else "the way to it could not be followed from its first point"
+        return solution.ended(f"{solution.status} ({told_way})")
+    return _solved(wanted, model, training, ways, session)
+
+
+def _first(problem: Problem, model: nn.Module | None, training: Training, seed: int) -> Field:
+    """What training begins with."""
+    network = default_network(problem, training.hard, seed) if model is None else _checked(model, problem)
+    return Field(problem, network, training.hard)
+
+
 def _near(training: Training, session: Session, problem: Problem, model: nn.Module | None) -> Solution | None:
     """A network on its way; None when time is over."""
     budget = session.budget
     if budget.spent:
         return None
-    found = _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    try:
+        found = _throughout(problem, model, training, PATIENCE, session.rough(NEAR))
+    except KeyboardInterrupt:  # the wanted problem is to have a solution, from where the way ends
+        budget.end = INTERRUPTED
+        return None
     if budget.end is not None and budget.end.startswith("failed"):  # there, and not on all of the way
         budget.end = None
     return found
@@ -154,7 +197,7 @@ def _solved(
         return solution
     if budget.spent:
         ended = budget.end or f"stopped: {budget.seconds:g} s are over"
-        return Solution(solution.field, solution.history, f"{ended} at residual {least:.1e}; raise max_seconds")
+        return solution.ended(f"{ended} at residual {least:.1e}; raise max_seconds")
     more = _throughout(problem, solution.model, training, None, session)
     return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
 
@@ -163,9 +206,7 @@ def _throughout(
     problem: Problem, model: nn.Module | None, training: Training, patience: int | None, session: Session
 ) -> Solution:
     """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
-    optimizer = training.optimizer
-    network = default_network(problem, training.hard, session.seed) if model is None else _checked(model, problem)
-    field = Field(problem, network, training.hard)
+    optimizer, field = training.optimizer, _first(problem, model, training, session.seed)
     weights, budget, tol = checked_weights(session.weights, field), session.budget, session.tol
     goal = max(tol or 0.0, rounding(problem.order))
     history: list[Stage] = []
@@ -178,24 +219,22 @@ def _throughout(
             if not history and model is None:
                 approach(objective)
             optimizer = _suited(training.optimizer, objective)
-            grid = field.network.grid if isinstance(field.network, KAN) else 0
-            if model is None and problem.domain.names == (TIME,) and grid >= 16 and min(s.residual for s in history) > 1e-2:
-                march(objective, optimizer, grid, budget)
-            started = _warm(optimizer) if history else optimizer
-            before = history[-1].residual if history else inf
-            steps, residual = fit(started, objective, before, goal, budget, partial(session.show, history, field))
+            work = partial(
+                trained_stage, objective, optimizer, fits[-1][0] if fits else None, history, goal, model is None, session
+            )
+            done = session.journal.once(f"stage of {objective.size} coefficients", work)
         except FAILURES as error:
             if not history:
                 raise
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
             return Solution(fitted, tuple(history), status, inference)
-        weights = objective.weights
-        history.append(measured_stage(field, fits[-1][0] if fits else None, history, steps, residual, budget.used))
-        trained.append(Trained(field.network, residual))
-        fits.append((field, _inferred(objective, budget)))
+        objective.coefficients, weights, budget.end = done["coefficients"], done["weights"], done["end"]
+        history.append(done["stage"])
+        trained.append(Trained(field.network, history[-1].residual))
+        fits.append((field, done["inference"]))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
-        session.keep(fitted, history, inference)
+        session.keep(fitted, history, best.residual, inference)
         finer = None if budget.spent else training.refine.refined(trained)
         stage = history[trained.index(best)]
         status = _verdict(problem, history, stage, inference, finer, tol, budget)
@@ -242,123 +281,6 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
         for p in network.parameters():
             p.data *= 0.01 ** (1 / box.dimension)
     return network
-
-
-def approach(objective: Objective) -> None:
-    """Where an equation does not exist for a random start (the root of a negative u), start nearer to what is built in."""
-    for _ in range(4):
-        if objective.is_finite():
-            return
-        objective.coefficients = 0.3 * objective.coefficients
-
-
-def march(objective: Objective, optimizer: Optimizer, spans: int, budget: Budget) -> None:
-    """A trajectory from its start, half a span of the grid at a time.
-
-    Over a long time a guess at all of it ends on another branch of the equation; each part begins near its solution.
-    """
-    before = objective.coefficients
-    objective.coefficients = torch.zeros_like(before)
-    try:
-        for half in range(1, 2 * spans):
-            objective.horizon = half / (2 * spans)
-            run = optimizer.begin(objective)
-            for _ in range(4):
-                if not budget.spent:
-                    run.step()
-    except KeyboardInterrupt:
-        budget.end, objective.coefficients = "stopped: interrupted", before
-    except FAILURES:  # which training meets again, and tells of
-        objective.coefficients = before
-    objective.horizon = 1.0
-
-
-def fit(
-    optimizer: Optimizer,
-    objective: Objective,
-    before: float,
-    goal: float,
-    budget: Budget,
-    report: Callable[[int, float], None],
-) -> tuple[int, float]:
-    """Train; where noise then shows, weigh observations less and train on. It shows in misfits that stay although equations
-
-    hold, or in equations that hold no better than `before`, by which a coarser network failed them.
-
-    Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
-    equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
-    """
-    objective.coefficients = broadcast("start", lambda: objective.coefficients)
-    steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
-    while not budget.spent and objective.sees_noise(residual, before):
-        objective.tighten()
-        more, residual = train(_warm(optimizer).begin(objective), objective, goal, budget, report)
-        steps += more
-    return steps, residual
-
-
-def train(
-    run: Run, objective: Objective, goal: float, budget: Budget, report: Callable[[int, float], None]
-) -> tuple[int, float]:
-    """Steps until ‖r‖ on fresh points is small or has stopped falling; keeps the best iterate.
-
-    Returns the number of steps and ‖r‖ of what is kept, on points not trained on (infinite where it is not a number).
-    """
-    seen: list[float] = []
-    best, kept = inf, objective.coefficients
-    try:
-        try:
-            while True:
-                before = objective.coefficients
-                found = run.step()
-                seen.append(found if isfinite(found) else inf)
-                if seen[-1] < best:
-                    best, kept = seen[-1], before
-                report(len(seen), seen[-1])
-                # what a KAN that is near a solution does not learn in a few steps, its next grid does
-                patience = 6 if isinstance(objective.field.network, KAN) and best < 0.1 else 20
-                stalled = len(seen) > patience and not min(seen[-patience:]) <= 0.7 * min(seen[:-patience]) < inf
-                if seen[-1] < goal or stalled or budget.spent:
-                    break
-        except KeyboardInterrupt:
-            budget.end = "stopped: interrupted"
-            objective.coefficients = kept
-        return len(seen), _measured(objective, kept)
-    except FAILURES as error:
-        if not seen:
-            raise
-        budget.end = f"failed: {type(error).__name__}: {error}; the best network so far is kept,"
-        objective.coefficients = kept
-        return len(seen), best  # what failed may fail again, so that nothing more is measured
-
-
-def _measured(objective: Objective, kept: Vector) -> float:
-    """‖r‖ on points not trained on, of the last iterate or of the best before, whichever is better, which is chosen.
-
-    The last one has not been measured yet, and others only on the points of their own step.
-    """
-    objective.batch, last = objective.validation(), objective.coefficients
-    measured = {}
-    for name, coefficients in {"last": last, "kept": kept}.items():
-        objective.coefficients = coefficients
-        # what is reported leaves out the misfits of observations: noise is not what a network has to learn
-        found = list(objective.norms()[:2])
-        measured[name] = found if isfinite(found[0]) else [inf, inf]
-    if measured["last"] <= measured["kept"]:
-        objective.coefficients = last
-    return min(measured.values())[1]
-
-
-def _inferred(objective: Objective, budget: Budget) -> Inference | None:
-    """Not of problems that observe nothing, nor of what failed, nor where rows have no Jacobian of their own."""
-    if not objective.observed or budget.end is not None or objective.obstacle() is not None:
-        return None
-    return inferred(objective)
-
-
-def _warm(optimizer: Optimizer) -> Optimizer:
-    """After a refinement the network is near a solution: start with little damping."""
-    return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
 
 
 def _means(optimizer: Optimizer, network: nn.Module) -> str:
@@ -427,7 +349,6 @@ def _check_settings(
     tol: float | None,
     max_seconds: float | None,
     seed: int,
-    checkpoint: str | Path | None,
 ) -> None:
     """Settings that cannot work fail here."""
     for name, given, kind, examples in (
@@ -444,8 +365,6 @@ def _check_settings(
         raise TypeError(f"seed={seed!r}; give an integer")
     if weights is not None and not isinstance(weights, Mapping):
         raise TypeError(f'weights={weights!r}; give a dict of factors by name, as in {{"{next(iter(problem.sizes))}": 10.0}}')
-    if checkpoint is not None:
-        check_place(checkpoint, (".npz",))
 
 
 def _checked(model: nn.Module, problem: Problem) -> nn.Module:

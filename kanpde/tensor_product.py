@@ -18,9 +18,10 @@ from kanpde.field import Field
 from kanpde.lines import COARSEST, Line
 from kanpde.patches import Patch, count
 from kanpde.problem import Problem
-from kanpde.progress import OutOfTimeError, Session
+from kanpde.progress import INTERRUPTED
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
+from kanpde.session import OutOfTimeError, Session
 from kanpde.shapes import Box
 from kanpde.slabs import patch_network
 from kanpde.solution import Solution, Stage, measured_stage, reaches
@@ -114,23 +115,25 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
     while status is None:
         try:
             start = patch.coefficients
-            solved = patch.solve(settings.tolerance, partial(_watch, history, field, session))
+            steps = partial(patch.solve, settings.tolerance, partial(_watch, history, field, session))
+            session.journal.carried(f"patch of {count(patch.lines, plane)}", patch, steps)
             changes.append(patch.size({u: c - start[u] for u, c in patch.coefficients.items()}))
-            if not solved and (len(changes) == 1 or changes[-1] == 0):
+            if not patch.is_solved and (len(changes) == 1 or changes[-1] == 0):
                 raise StalledError
             if WORSE * min(changes[1:], default=inf) < min(changes[-1], NOISE):
                 end, so_far = _end(history[-1].residual, session.tol)
                 status = f"{end}: a finer patch adds nothing but {changes[-1]:.1e} of noise, {so_far}"
             else:
                 field = _measured(plane, patch, field, history, session)
-                session.keep(field, history)
+                session.keep(field, history, history[-1].residual)
                 lines = patch.graded(0.1 * max(settings.tolerance, FINER * patch.missed), settings.size)
-                status = _verdict(settings, patch, lines, changes, solved, history, session.tol)
+                status = _verdict(settings, patch, lines, changes, history, session.tol)
                 patch = patch if status else patch.on(lines)
         except OutOfTimeError:
             status = f"stopped: {session.budget.seconds:g} s are over on the way to a finer patch; raise max_seconds"
         except KeyboardInterrupt:
-            status = session.budget.end = "stopped: interrupted on the way to a finer patch"
+            session.budget.end = INTERRUPTED
+            status = f"{INTERRUPTED} on the way to a finer patch"
         except FAILURES as error:
             status, failed = f"stopped: a finer patch could not be solved: {error}", True
     if len(history) == earlier:
@@ -143,8 +146,12 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
 def _measured(plane: Plane, patch: Patch, before: Field, history: list[Stage], session: Session) -> Field:
     """The field of a patch, whose figures are added to the history."""
     field = plane.field.with_network(patch.network())
-    residual = Objective(field, Graded(), plane.weights, point_count(field), session.seed + len(history)).validated()
-    history.append(measured_stage(field, before if history else None, history, patch.steps, residual, session.budget.used))
+
+    def figures() -> Stage:
+        residual = Objective(field, Graded(), plane.weights, point_count(field), session.seed + len(history)).validated()
+        return measured_stage(field, before if history else None, history, patch.steps, residual, session.budget.used)
+
+    history.append(session.measured(history, partial(session.journal.once, "figures", figures)))
     return field
 
 
@@ -159,7 +166,6 @@ def _verdict(
     patch: Patch,
     finer: tuple[Line, Line],
     changes: list[float],
-    solved: bool,
     history: list[Stage],
     tol: float | None,
 ) -> str | None:
@@ -169,7 +175,7 @@ def _verdict(
         return reached
     end, so_far = _end(residual, tol)
     now = count(patch.lines, patch.plane)
-    if solved and min(patch.missed, changes[-1]) <= settings.tolerance:
+    if patch.is_solved and min(patch.missed, changes[-1]) <= settings.tolerance:
         return f"{end}: the splines are resolved to {settings.tolerance:g}, {so_far}"
     if len(changes) > 2 * PATIENCE and (least := min(changes[-PATIENCE:])) > 0.5 * min(changes[:-PATIENCE]):
         return f"{end}: finer patches change the solution by {least:.1e} and no less, {so_far}"
@@ -179,6 +185,7 @@ def _verdict(
 
 
 def _watch(history: list[Stage], field: Field, session: Session, patch: Patch) -> None:
-    session.show(history, field, patch.steps, patch.residual)
+    session.journal.under_way(patch.state)
+    session.show(history, field, patch.steps + 1, patch.residual)
     if session.budget.spent:
         raise OutOfTimeError

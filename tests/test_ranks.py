@@ -5,26 +5,31 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import torch
 
-from kanpde import Solution
+from kanpde import Solution, solve
+from kanpde.cli import load_problem
 from problems.poisson import poisson
 from tests.catalogue import ROOT
 from tests.ranks_at_work import WAYS, stepped
 
 FATAL = """
 import os, signal
+from math import pi
 from pathlib import Path
+from torch import sin
 from kanpde import Box, Dirichlet, Problem, laplacian
 calls = []
 def residual(u, x, y):
     calls.append(None)
-    if os.environ["RANK"] == "1" and len(calls) == 100:
+    if os.environ.get("RANK") == "1" and len(calls) == 110:
         Path(__file__).with_name("killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return laplacian(u, x, y) + 1
+    return laplacian(u, x, y) + 2 * pi**2 * sin(pi * x) * sin(pi * y)
 def fatal() -> Problem:
     square = Box(x=(0, 1), y=(0, 1))
     return Problem(square, residual, {"walls": Dirichlet(0.0, on=square.boundary())})
@@ -90,11 +95,21 @@ def test_bad_input_is_one_line(tmp_path):
     assert "no file" in line
 
 
-def test_a_rank_that_is_killed_ends_the_others(tmp_path):
+def test_a_rank_that_is_killed_ends_the_others_and_one_goes_on(tmp_path):
     (tmp_path / "fatal.py").write_text(FATAL)
-    done = launched(2, "kanpde", "solve", tmp_path / "fatal.py", "--tol", "1e-15")
+    file = tmp_path / "run.kanpde"
+    done = launched(2, "kanpde", "solve", tmp_path / "fatal.py", "--checkpoint", file)
     assert time.time() - (tmp_path / "killed").stat().st_mtime < 30
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("kanpde:")]
     assert "rank 0 of 2" in line
     assert "process has ended" in line
+    problem = load_problem(str(tmp_path / "fatal.py"))
+    reached = Solution.load(file, problem)
+    assert reached.status.startswith("unfinished")
+    whole = solve(problem)
+    with pytest.warns(UserWarning, match="on 1 threads") if torch.get_num_threads() > 1 else nullcontext():
+        found = solve(problem, checkpoint=file)
+    assert found.history[: len(reached.history)] == reached.history  # nothing of that was done again
+    assert found.status[:9] == whole.status[:9] == "converged"
+    assert found.errors.estimate < 10 * whole.errors.estimate
