@@ -10,6 +10,7 @@ from kanpde.fitting import fit
 from kanpde.inverse import CoefficientField, Observations, Parameter
 from kanpde.journal import Checkpoint
 from kanpde.layers import Product
+from kanpde.logs import JSONLines
 from kanpde.manufactured import manufactured
 from kanpde.marching import Marching
 from kanpde.mesh_domain import MeshDomain
@@ -17,6 +18,7 @@ from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
 from kanpde.problem import Problem
+from kanpde.progress import Callback, Progress
 from kanpde.refinement import Adaptive, Grids
 from kanpde.sampling import CompositeGauss, GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
 from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
@@ -43,6 +45,7 @@ __all__ = [
     "Box",
     "ByDamping",
     "BySize",
+    "Callback",
     "Chebyshev",
     "Checkpoint",
     "CoefficientField",
@@ -64,6 +67,7 @@ __all__ = [
     "Integral",
     "Interface",
     "Interval",
+    "JSONLines",
     "LatinHypercube",
     "LevenbergMarquardt",
     "Marching",
@@ -77,6 +81,7 @@ __all__ = [
     "Polygon",
     "Problem",
     "Product",
+    "Progress",
     "ResidualAdaptive",
     "Robin",
     "SSBroyden",

@@ -8,6 +8,7 @@ import traceback
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from logging import INFO, FileHandler
 from math import inf, nan
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import torch
 import kanpde
 from kanpde.export import check_place
 from kanpde.journal import CheckpointError
+from kanpde.logs import LOGGER, JSONLines
 from kanpde.plot import SUFFIXES
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 check_place(options.plot, SUFFIXES)
             if options.checkpoint:
                 check_place(options.checkpoint, SAVED)
+            if options.log and is_first():
+                _log_to(options.log)
         # what goes wrong from here on is no input error, and keeps its traceback
         with _reported(CheckpointError):
             solution = solve(
@@ -78,6 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say("interrupted")
         return INTERRUPT
     return status
+
+
+def _log_to(path: str) -> None:
+    check_place(path, (".jsonl",))
+    handler = FileHandler(path, encoding="utf-8")
+    handler.setFormatter(JSONLines())
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(INFO)
 
 
 def _say(what: object) -> None:
@@ -109,6 +121,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("--plot", metavar="FILE", help="draw the solution: .png, .pdf or .svg")
     command.add_argument("--save", metavar="FILE", help="save the solution: .kanpde or .npz")
     command.add_argument("--checkpoint", metavar="FILE", help="keep the run here: the same command goes on from it")
+    command.add_argument("--log", metavar="FILE", help="add a line of JSON for each stage: .jsonl")
     command.add_argument("--tol", type=_positive, metavar="X", help="stop at this relative residual")
     command.add_argument("--max-seconds", type=_positive, metavar="S", help="stop after this time")
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of all random numbers (0)")

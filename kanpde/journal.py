@@ -125,6 +125,11 @@ class Journal:
             raise
         return found
 
+    @property
+    def is_replayed(self) -> bool:
+        """Whether all so far was read from the file."""
+        return self._seconds is not None
+
     def _go_on(self) -> None:
         """From here on time counts again."""
         if self._seconds is not None:

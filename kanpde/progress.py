@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -15,15 +16,16 @@ from kanpde.solution import Stage
 
 INTERRUPTED = "stopped: interrupted"
 
-Show = Callable[[list[Stage], Field, int, float], None]
+Show = Callable[[list[Stage], Field, int, float], Any]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each step: how many stages are complete, the number of the step in the next one, ‖r‖,
+    """What a `Callback` sees after each step: how many stages are complete, the number of the step in the next one, ‖r‖,
 
-    seconds so far. Steps of a network are its optimizer's, and ‖r‖ is that on their fresh points. A step of a march is a slab
-    of time that was tried, one of a patch Gauss–Newton's, ‖r‖ their own, and the field that of the last complete stage.
+    seconds so far, the field, and the complete stages with their errors. Steps of a network are its optimizer's, and ‖r‖ is
+    that on their fresh points. A step of a march is a slab of time that was tried, one of a patch Gauss–Newton's, ‖r‖ their
+    own, and the field that of the last complete stage.
     """
 
     stage: int
@@ -31,6 +33,13 @@ class Progress:
     residual: float
     seconds: float
     field: Field
+    history: tuple[Stage, ...]
+
+
+class Callback(Protocol):
+    """What `solve(…, progress=…)` calls after each step; what it raises ends the run. See `examples/monitoring.py`."""
+
+    def __call__(self, progress: Progress) -> object: ...
 
 
 class Budget:
@@ -66,10 +75,12 @@ class Budget:
 
 
 @contextmanager
-def shown(progress: bool | Callable[[Progress], None] | None, budget: Budget) -> Iterator[Show]:
+def shown(progress: bool | Callback | None, budget: Budget) -> Iterator[Show]:
     """What to do after each step: call the user's function, or move a bar on a terminal; of many processes rank 0 does."""
     if callable(progress):
-        yield _by_first(lambda history, field, step, r: progress(Progress(len(history), step, r, budget.used, field)))
+        yield _by_first(
+            lambda history, field, step, r: progress(Progress(len(history), step, r, budget.used, field, tuple(history)))
+        )
         return
     wanted = is_first() and (sys.stderr.isatty() if progress is None else progress)
     with tqdm(disable=not wanted, unit=" steps", bar_format="{desc} | {n} steps in {elapsed}{postfix}") as bar:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from kanpde.estimates import Inference
 from kanpde.field import Field
 from kanpde.journal import Journal
+from kanpde.logs import log_stage
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED, Budget, Show
 from kanpde.solution import Solution, Stage
@@ -35,6 +36,8 @@ class Session:
         if not self.is_rough:
             status = "unfinished: saved on the way, from where the same call goes on"
             self.journal.keep(Solution(field, tuple(history), status, inference), residual)
+        if not self.journal.is_replayed:
+            log_stage(len(history), history[-1])
         self.journal.write()
 
     def measured(self, history: list[Stage], figures: Callable[[], Found]) -> Found:

@@ -1,7 +1,7 @@
 """`solve`: train, refine, repeat."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +18,12 @@ from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
 from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
+from kanpde.logs import log_end
 from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, SSBroyden
 from kanpde.problem import Problem
-from kanpde.progress import INTERRUPTED, Budget, Progress, shown
+from kanpde.progress import INTERRUPTED, Budget, Callback, shown
 from kanpde.ranks import joined
 from kanpde.refinement import Adaptive, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
@@ -56,7 +57,7 @@ def solve(
     tol: float | None = None,
     max_seconds: float | None = None,
     seed: int = 0,
-    progress: bool | Callable[[Progress], None] | None = None,
+    progress: bool | Callback | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
 ) -> Solution:
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
@@ -84,12 +85,13 @@ def solve(
     tol: stop once the relative L2 error is below it, as far as it can be estimated without the exact solution; where it cannot,
         once ‖r‖ on fresh points is, relative to the sizes of the operators and of the solution.
     max_seconds: stop then, with the best network so far.
-    progress: True or False for a bar, None for one on a terminal only, or a function of a `Progress`.
+    progress: True or False for a bar, None for one on a terminal only, or a `Callback` that gets a `Progress` after each step.
     checkpoint: a file, .kanpde or .npz, that the run is kept in, after each stage and every two minutes; `Checkpoint(file,
         every=…)` for other times. The same call goes on from it to the same result, and a call that is complete returns it at
         once. `Solution.load` reads the best solution so far from it. Optimizers of your own that have no `state()` go on with
         the stage, and not in the middle of it.
 
+    Each stage is also told to the standard `logging` module: see `kanpde.logs`.
     An interrupt (Ctrl-C) ends it with the best solution so far, once there is one.
     Raises ValueError or TypeError before any work if the settings are impossible, or the checkpoint is that of another call,
     and LostRankError, a ConnectionError, where another process has ended.
@@ -120,14 +122,16 @@ def solve(
                 return complete
         session = Session(weights or {}, tol, budget, seed, show, journal)
         try:
-            return journal.finished(_found(problem, wanted, way, model, training, ways, direct, session))
+            solution = journal.finished(_found(problem, wanted, way, model, training, ways, direct, session))
         except KeyboardInterrupt:
             budget.end = INTERRUPTED
             journal.write()
             if journal.best is None or not journal.best.history:
                 raise
             least = min(stage.residual for stage in journal.best.history)
-            return journal.finished(journal.best.ended(f"{INTERRUPTED} at residual {least:.1e}"))
+            solution = journal.finished(journal.best.ended(f"{INTERRUPTED} at residual {least:.1e}"))
+        log_end(solution)
+        return solution
 
 
 @dataclass(frozen=True)

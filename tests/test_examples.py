@@ -6,6 +6,7 @@ import meshio
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from examples.burgers import main as burgers  # examples.burgers
 from examples.cavity import main as cavity  # examples.cavity
@@ -20,6 +21,7 @@ from examples.inverse import main as inverse  # examples.inverse
 from examples.kovasznay import main as kovasznay  # examples.kovasznay
 from examples.l_shape import ANSWER
 from examples.l_shape import main as l_shape  # examples.l_shape
+from examples.monitoring import main as monitoring  # examples.monitoring
 from examples.parametric import main as parametric  # examples.parametric
 from examples.pendulum import main as pendulum  # examples.pendulum
 from examples.plate_with_hole import main as plate_with_hole  # examples.plate_with_hole
@@ -28,6 +30,18 @@ from examples.poisson import main as poisson  # examples.poisson
 from kanpde import Marching, MeshDomain
 from problems.burgers import burgers as with_exact_solution
 from problems.plate_with_hole import MESH, RADIUS
+
+
+def test_monitoring(tmp_path):
+    """TensorBoard's own reader finds the residual of each step and the estimate of each stage."""
+    solution = monitoring(folder=tmp_path)
+    events = EventAccumulator(str(tmp_path / "board"))
+    events.Reload()
+    steps = sum(stage.steps for stage in solution.history)
+    assert len(events.Scalars("step/residual")) == steps
+    found = [event.value for event in events.Scalars("stage/estimate")]
+    assert found == pytest.approx([stage.errors.estimate for stage in solution.history], rel=1e-6)  # in single precision
+    assert len((tmp_path / "run.jsonl").read_text().splitlines()) == len(solution.history) + 1
 
 
 def test_burgers(tmp_path):

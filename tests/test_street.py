@@ -10,8 +10,8 @@ STREET = (
     "diagram layers strengths networks bands lines slabs pieces jacobians field tensors patches evolution sampling "
     "residuals factorizations corrections errors optimizers refinement estimates symbols closed_forms snapping "
     "curves sampled sparsity sparse_formulas structures verification formulas linearized finite_elements "
-    "cross_check saved solution continuation progress journal session marching tensor_product stages solver sweeps fitting "
-    "studies cli"
+    "cross_check saved solution continuation progress journal logs session marching tensor_product stages solver sweeps "
+    "fitting studies cli"
 ).split()
 
 
