@@ -221,6 +221,8 @@ class Objective:
         """Whether misfits may count less than they do, as they stay although equations hold, or these stay as they were."""
         if not self.observed or self.misfit_weight * self.field.scale <= 2 * LEAST_MISFIT:
             return False
+        if residual > 0.1 * self.misfit_weight * self.field.scale:  # with less weight, u = 0 and no data met would cost less
+            return False
         return residual < 0.3 * self.residual()[-self.observed :].norm().item() or residual > 0.5 * before
 
     def tighten(self) -> None:

@@ -14,10 +14,11 @@ from torch import nn
 from kanpde.conditions import Periodic
 from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
 from kanpde.domains import TIME
-from kanpde.estimates import Inference, inferred
+from kanpde.estimates import Estimate, Inference, estimates, inferred
 from kanpde.export import check_place
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
+from kanpde.inverse import bound_met
 from kanpde.layers import Product
 from kanpde.marching import Marching
 from kanpde.networks import KAN, trainable
@@ -201,7 +202,7 @@ def _throughout(
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
-    return Solution(field, tuple(history), f"{status}{_means(optimizer, fitted.network)}", inference)
+    return Solution(field, tuple(history), f"{status}{_at_bounds(fitted)}{_means(optimizer, fitted.network)}", inference)
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
@@ -278,16 +279,21 @@ def fit(
 ) -> tuple[int, float]:
     """Train; where noise then shows, weigh observations less and train on. It shows in misfits that stay although equations
 
-    hold, or in equations that hold no better than `before`, by which a coarser network failed them.
+    hold, or in equations that hold no better than `before`, by which a coarser network failed them. If they hold hardly better
+    with less weight on the data, those did not hinder them, and it is taken back.
 
     Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
     equations are in effect constraints, so that noise moves parameters alone. Returns what `train` does.
     """
     steps, residual = train(optimizer.begin(objective), objective, goal, budget, report)
     while not budget.spent and objective.sees_noise(residual, before):
+        coefficients, weights, hindered = objective.coefficients, objective.weights, residual
         objective.tighten()
         more, residual = train(_warm(optimizer).begin(objective), objective, goal, budget, report)
         steps += more
+        if residual > 0.5 * hindered:  # the network's fault, which data have to lead on
+            objective.coefficients, objective.weights = coefficients, weights
+            return steps, hindered
     return steps, residual
 
 
@@ -354,6 +360,16 @@ def _inferred(objective: Objective, budget: Budget) -> Inference | None:
 def _warm(optimizer: Optimizer) -> Optimizer:
     """After a refinement the network is near a solution: start with little damping."""
     return replace(optimizer, damping=1e-8) if isinstance(optimizer, LevenbergMarquardt) else optimizer
+
+
+def _at_bounds(field: Field) -> str:
+    """Which parameters ended at a bound, where data may want them beyond it."""
+    found = []
+    for name, estimate in estimates(field, None).items():
+        parameter = field.problem.parameters[name]
+        if isinstance(estimate, Estimate) and (bound := bound_met(parameter, estimate.value)) is not None:
+            found.append(f" ({name} ended at its bound {bound:g}; widen bounds={parameter.bounds}, or start elsewhere)")
+    return "".join(found)
 
 
 def _means(optimizer: Optimizer, network: nn.Module) -> str:
