@@ -25,7 +25,7 @@ from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, Run, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import Budget, Direct, Progress, Session, shown
-from kanpde.refinement import Adaptive, Refinement, Trained
+from kanpde.refinement import Adaptive, Grids, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, Vector, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.slabs import Slabs
@@ -161,6 +161,8 @@ def _throughout(
     """One network for the whole domain: train, refine, repeat; so many stages at most while that leads nowhere."""
     optimizer = training.optimizer
     network = default_network(problem, training.hard, session.seed) if model is None else _checked(model, problem)
+    if isinstance(training.refine, Grids):
+        training.refine.check(network)
     field = Field(problem, network, training.hard)
     weights, budget, tol = checked_weights(session.weights, field), session.budget, session.tol
     goal = max(tol or 0.0, rounding(problem.order))
