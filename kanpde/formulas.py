@@ -51,7 +51,7 @@ def found_formula(field: Field, residual: float, library: Sequence[Elementary]) 
         return _none(f"the solution cannot be looked at: {error}")
     if not all(torch.isfinite(s.values).all() for s in sampled.values()):
         return _none("the solution is not a number everywhere")
-    size = max(s.values.square().mean().sqrt().item() for s in sampled.values())
+    size = max(field.scale, *(s.values.square().mean().sqrt().item() for s in sampled.values()))
     searches = {name: _near(own, size, library) for name, own in sampled.items()}
     nearest: Formula | None = None
     while True:

@@ -1,8 +1,10 @@
 """Formulas: functions recognized, constants recovered, solutions found as formulas that hold, and honest refusals."""
 
+from functools import partial
+from math import erf, pi
 from math import exp as number_exp
-from math import pi
 
+import numpy as np
 import pytest
 import sympy
 import torch
@@ -61,7 +63,20 @@ def test_expressions_are_functions_of_columns():
     ("library", "message"),
     [
         ("sin", "give a tuple of Elementary"),
-        ((Elementary("sine", torch.sin, sympy.cos),), "'sine' at 0.3 is 0.29552 in numbers, but 0.955336.* by its symbol"),
+        ((Elementary("sine", torch.sin, sympy.cos),), "'sine' in numbers is 0.29552 at 0.3, but 0.955336 by its symbol"),
+        ((Elementary("acosh", torch.cosh, sympy.acosh),), "'acosh' in numbers is 2.82832 at 1.7, but 1.12323 by its symbol"),
+        ((Elementary("erf", erf, sympy.erf),), "'erf' in numbers is nothing that autograd follows"),
+        (
+            (Elementary("sinh", np.sinh, sympy.sinh),),
+            "'sinh' in numbers raised .*use torch.sin and the like instead of numpy's",
+        ),
+        ((Elementary("j0", torch.special.bessel_j0, partial(sympy.besselj, 0)),), "is nothing that autograd follows"),
+        ((Elementary("bad", lambda z: z.foo(), sympy.erf),), "'bad' in numbers raised AttributeError"),
+        ((Elementary("erf", torch.erf, "erf"),), "'erf' as a symbol is 'erf'; give a function of"),
+        (
+            (Elementary("far", lambda z: torch.log(z - 9), lambda z: sympy.log(z - 9)),),
+            "is not real at any of 0.3, 0.9, 1.7, 3.1",
+        ),
     ],
 )
 def test_a_library_is_checked(library, message):
@@ -69,11 +84,19 @@ def test_a_library_is_checked(library, message):
         checked_library(library)
 
 
+def test_a_library_is_checked_where_its_functions_are_real():
+    checked_library((*LIBRARY, ERF))
+    checked_library([Elementary("acosh", torch.acosh, sympy.acosh)])
+    checked_library([Elementary("pole", lambda z: 1 / (z - 0.3), lambda z: 1 / (z - sympy.Float(0.3)))])
+
+
 @pytest.mark.parametrize(
     ("number", "form"),
     [
         (pi, sympy.pi), (-pi / 3, -sympy.pi / 3), (pi**2 / 20, sympy.pi**2 / 20), (0.05, sympy.Rational(1, 20)), (-30.0, -30),
         (2**-0.5, sympy.sqrt(2) / 2), (-(2**0.5) * pi, -sympy.sqrt(2) * sympy.pi), (1e-12, 0), (1 / 3, sympy.Rational(1, 3)),
+        (pi**0.5 / 2, sympy.sqrt(sympy.pi) / 2), (-2 / pi**0.5, -2 / sympy.sqrt(sympy.pi)),
+        ((2 * pi) ** 0.5, sympy.sqrt(2) * sympy.sqrt(sympy.pi)), ((2 * pi) ** -0.5, 1 / (sympy.sqrt(2) * sympy.sqrt(sympy.pi))),
         (0.8437261, None), (number_exp(1), None),
     ],
 )  # fmt: skip
@@ -258,6 +281,11 @@ def test_a_fit_is_no_formula():
     assert rough.obstacle == "the nearest, with 1 fitted constant, leaves a residual of 1.0e-04, above 1e-08"
     exact = Formula({"u": sympy.Float(0.5) * x}, 1e-14, 1e-15, 1e-12, None, None)
     assert judged(exact, 1) is exact
+
+
+def test_zero_is_a_formula():
+    solution = solve(manufactured(lambda x: 0 * x, lambda u, x: diff(u, x, x) + u, Box(x=(0, 1))), progress=False)
+    assert solution.formula() == 0
 
 
 def test_the_library_can_be_extended():
