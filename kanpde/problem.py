@@ -467,7 +467,7 @@ class Problem:
             if len(points) and (least := int(cover.min())) < (needed := (order + 1) // 2):
                 raise ValueError(
                     f"the equation has derivatives of order {order} of {unknown}, so that it needs {needed} "
-                    f"condition{'s'[: needed > 1]} all along {face}, but {least} found at "
+                    f"condition{'s'[: needed > 1]} all along {Part(self.domain, (face,))}, but {least} found at "
                     f"{self._place(points[cover.argmin()])}; "
                     "add a Dirichlet, Neumann or Robin condition on=domain.boundary(), or on the part of it that is bare"
                 )
