@@ -1,6 +1,5 @@
 """Shapes and their unions, intersections, differences and products: Gauss' theorem, normals, fair shares of points."""
 
-import re
 from math import nan, pi, prod
 
 import pytest
