@@ -574,9 +574,9 @@ class Problem:
                 worst = int(gap.argmax())
                 raise ValueError(
                     f"the slope of the exact solution {name!r} along {axis} at {self._place(points[worst])} is "
-                    f"{expected[worst].item():.4g}, but autograd finds {slope[worst].item():.4g}: part of it is made outside of "
-                    "torch, or detached, or has no derivative there; write it with torch functions that autograd follows, or "
-                    "leave `exact` out"
+                    f"{expected[worst].item():.4g}, but autograd finds {slope[worst].item():.4g}: part of it is made outside "
+                    "of torch, or detached, or has no derivative there; write it with torch functions that autograd follows, "
+                    "or leave `exact` out"
                 )
 
     def _check_zero(self, what: str, column: Column, size: float, unknowns: dict[str, Column]) -> None:
