@@ -21,6 +21,7 @@ from kanpde.slabs import Slabs
 
 CHUNK = 2**14  # points evaluated at a time
 NOTHING = 1e-12  # of the scale of a field, up to which it is zero
+KNOWN = 0.5  # share of ‖r‖ that an estimate may know nothing of
 ROUNDING = 2.0**-52  # of values, below which no estimate goes
 
 Make = Callable[[dict[str, Column]], Mapping[str, Tensor]]  # named columns of the coordinates
@@ -42,6 +43,11 @@ class Errors:
     max: float | None
     estimate: float | None
     unexplained: float | None
+
+    @property
+    def trusted(self) -> float | None:
+        """The estimate, where it knows of at least half of ‖r‖: else it is noise, by which no order is told."""
+        return self.estimate if self.unexplained is not None and self.unexplained <= KNOWN else None
 
 
 @torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
@@ -94,7 +100,7 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
         unexplained = missed.unexplained
         found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, problem.domain.names)
         squares = weights @ torch.stack(list(found.values())).square()
-        estimate = hypot(_relative(*squares.unbind(1), (NOTHING * field.scale) ** 2), ROUNDING)
+        estimate = hypot(_relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)
     if problem.exact is None:
@@ -121,7 +127,7 @@ def distance(field: Field, other: Field) -> float:
 
     found = evaluated(both, points, field.problem.domain.names)
     squares = weights @ torch.stack(list(found.values())).square()
-    return _relative(*squares.unbind(1), (NOTHING * field.scale) ** 2)
+    return _relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2)
 
 
 def _beside(changes: Mapping[str, Column], unknowns: Mapping[str, Column]) -> dict[str, Annotated[Tensor, "points 2"]]:
