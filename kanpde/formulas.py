@@ -157,15 +157,14 @@ def _fitted(field: Field, expressions: Expressions, library: Sequence[Elementary
 
 
 def _trained(field: Field, expressions: Expressions, library: Sequence[Elementary]) -> Expressions:
-    if not constants(*expressions.values()):
+    if field.parameters or not constants(*expressions.values()):  # of an inverse problem, data tell what is not known here
         return expressions
     network = Formulas(expressions, field.problem, library)
     try:
         own = Field(field.problem, network, hard=False)
-        own.parameters = field.parameters  # of an inverse problem: what the data told
         network.scale = own.scale
         objective = Objective(own, Graded(), {}, max(POINTS, 4 * len(network.numbers)), seed=0)
-        if objective.obstacle() is not None or field.parameters:
+        if objective.obstacle() is not None:
             return expressions
         objective.batch = objective.validation()
         best, kept = objective.residual().norm().item(), objective.coefficients

@@ -93,7 +93,7 @@ def checked_library(library: Sequence[Elementary]) -> None:
 
 def _value(entry: Elementary, z: float) -> complex:
     """By its symbol; not a number where it has a pole."""
-    value = called(f"{entry.name!r} as a symbol", entry.symbol, {}, {"z": sympy.Float(z)})
+    value = called(f"{entry.name!r} as a symbol", entry.symbol, {}, {"z": sympy.Float(z)})  # pyright: ignore[reportArgumentType]
     return complex(nan if value.has(sympy.zoo, sympy.nan) else value)
 
 
