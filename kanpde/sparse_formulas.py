@@ -12,7 +12,7 @@ from kanpde.layers import EdgeFunctions
 from kanpde.networks import KAN
 from kanpde.sampled import NODES, Sampled
 from kanpde.snapping import refit
-from kanpde.sparsity import Kept, Sparsity, fitted, sparsified
+from kanpde.sparsity import Kept, fitted, sparsified
 from kanpde.symbols import Elementary, Line, Z
 
 HIDDEN, MOST_HIDDEN = 3, 2  # nodes at first, and that may be left
@@ -27,11 +27,11 @@ def sparse_formulas(u: Sampled, library: Sequence[Elementary]) -> Iterator[sympy
     values = (u.values - middle) / spread
     for seed in SEEDS:
         kan = KAN([u.box.dimension, HIDDEN, 1], seed=seed)
-        kan, kept = sparsified(kan, inputs, values, Sparsity())
+        kan, kept = sparsified(kan, inputs, values)
         if len(kept[1]) > MOST_HIDDEN:
             continue
         for grid in FINER:
-            kan = fitted(kan.adapted().refined(grid), kept, inputs, values, 15, None)
+            kan = fitted(kan.adapted().refined(grid), kept, inputs, values, 15)
         with torch.no_grad():
             missed = (kan(inputs)[:, 0] - values).square().mean().sqrt().item()
         found = _snapped_kan(u, kan, kept, max(1e-6, 10 * missed), library) if missed < WELL else None

@@ -16,7 +16,7 @@ from kanpde.curves import curve
 from kanpde.sampled import Sampled, inner_box
 from kanpde.snapping import spanning
 from kanpde.sparse_formulas import sparse_formulas
-from kanpde.sparsity import Sparsity, sparsified
+from kanpde.sparsity import sparsified
 from kanpde.structures import candidates
 from kanpde.symbols import Z, checked_library, constants, evaluated, on_line
 from kanpde.verification import Formula, judged
@@ -79,6 +79,7 @@ def test_expressions_are_functions_of_columns():
         ),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
 def test_a_library_is_checked(library, message):
     with pytest.raises((TypeError, ValueError), match=message):
         checked_library(library)
@@ -188,7 +189,7 @@ def test_redundant_nodes_and_edges_are_pruned():
     for function, left in ((lambda a, b: exp(sin(3 * a) + b**2), [[True], [True]]), (lambda a, _: sin(3 * a), None)):
         values = function(*points.T)
         values = (values - values.mean()) / values.std()
-        kan, kept = sparsified(KAN([2, 4, 1], grid=3), points, values, Sparsity())
+        kan, kept = sparsified(KAN([2, 4, 1], grid=3), points, values)
         assert (kan(points)[:, 0] - values).square().mean().sqrt() < 2e-3
         if left is None:
             assert not kept[0][1].any()
@@ -281,6 +282,19 @@ def test_a_fit_is_no_formula():
     assert rough.obstacle == "the nearest, with 1 fitted constant, leaves a residual of 1.0e-04, above 1e-08"
     exact = Formula({"u": sympy.Float(0.5) * x}, 1e-14, 1e-15, 1e-12, None, None)
     assert judged(exact, 1) is exact
+
+
+def test_axes_may_be_called_as_constants_were():
+    solution = solve(
+        manufactured(lambda _0: sin(2.345 * _0), lambda u, _0: diff(u, _0, _0) + u, Box(_0=(0, 1))), progress=False
+    )
+    found = solution.formula()
+    assert sympy.lambdify(sympy.Symbol("_0"), found)(0.7) == pytest.approx(np.sin(2.345 * 0.7), rel=1e-12)
+
+
+def test_a_solution_without_a_history_has_a_formula():
+    solution = solve(poisson(dimension=1), progress=False)
+    assert Solution(solution.field, (), "read from elsewhere").formula() == solution.formula()
 
 
 def test_zero_is_a_formula():
