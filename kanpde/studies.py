@@ -109,7 +109,7 @@ def convergence_study(
     networks: a KAN, by default that of `solve`, which goes through `grids`; or several networks, such as MLPs of growing width,
         each trained from its own start.
     sampler: by default, where a KAN of one layer has one or two axes, the composite Gauss rule on its spans, so that what is
-        minimized is the integral of r² and the order of the splines shows; elsewhere `Graded()`.
+        minimized is the integral of the equations' r² and the order of the splines shows; elsewhere `Graded()`.
     max_seconds: for each row.
     jobs: how many of several networks are trained at once, by processes that share the cores.
 
