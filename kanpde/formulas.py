@@ -125,7 +125,7 @@ class Formulas(nn.Module):
         super().__init__()
         self.library, self.box, self.scale = library, problem.domain, 1.0
         self.numbers = constants(*expressions.values())
-        self.names = [f"_{k}" for k in range(len(self.numbers))]
+        self.names = [str(k) for k in range(len(self.numbers))]  # which no axis has
         named = {number: sympy.Symbol(name) for number, name in zip(self.numbers, self.names, strict=True)}
         self.skeletons = {unknown: replaced(e, named) for unknown, e in expressions.items()}
         self.values = nn.Parameter(torch.tensor([float(number) for number in self.numbers], dtype=torch.float64))

@@ -151,7 +151,7 @@ class Solution:
 
         solution; printed, it says so, and why there is none. `.latex()` writes it.
         """
-        return found_formula(self.field, min(stage.residual for stage in self.history), library)
+        return found_formula(self.field, min((stage.residual for stage in self.history), default=inf), library)
 
     # --- a second opinion -----------------------------------------------------------------------------------------
 

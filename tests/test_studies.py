@@ -3,6 +3,7 @@
 import csv
 from math import pi
 
+import numpy as np
 import pytest
 import torch
 from torch import cos, exp, sin
@@ -132,3 +133,20 @@ def test_functions_are_fitted_by_the_same_least_squares():
 def test_a_spline_is_fitted_with_its_order():
     study = convergence_study(fit(lambda x: sin(3 * x), Box(x=(-1, 1)), max_seconds=1).problem, KAN([1, 1], degree=3))
     assert study.rows[-1].order == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("function", "domain", "message"),
+    [
+        (3.0, line, r"the function to fit is 3\.0; give a function of \(x\)"),
+        (np.sin, line, r"the function to fit takes .*, but is called with \(x\): the axes x by keyword"),
+        (lambda x: {"u": x}, line, "the function to fit is {'u'"),
+        (lambda x, y: x + y, line, r"the function to fit takes \(x, y\), but is called with \(x\)"),
+        (lambda x: torch.from_numpy(np.sin(x.detach().numpy())), line, "write it with torch functions"),
+        (lambda u: u**2, Box(u=(0, 1)), "has an axis u, as the unknown of a fit is called"),
+        (sin, (0, 1), r"give fit\(function, domain\) a domain"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(function, domain, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fit(function, domain)
