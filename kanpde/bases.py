@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from numbers import Integral
 from typing import Annotated, ClassVar, Protocol
 
 import torch
@@ -152,8 +153,9 @@ class Splines(Piecewise):
     degree: int = 5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.degree, int) or self.degree < 1:
+        if not isinstance(self.degree, Integral) or self.degree < 1:
             raise ValueError(f"degree={self.degree!r}; splines have a whole number as their degree, at least one")
+        object.__setattr__(self, "degree", int(self.degree))  # not one of numpy's, which no file holds
 
     def __str__(self) -> str:
         return f"splines of degree {self.degree}"
@@ -163,9 +165,10 @@ class Splines(Piecewise):
         return self.degree
 
     def raised(self, degree: int) -> "Splines":
-        if isinstance(degree, int) and degree < self.degree:
+        finer = Splines(degree)
+        if finer.degree < self.degree:
             raise ValueError(f"refined(degree={degree}) would lose accuracy: the network has degree {self.degree}")
-        return Splines(degree)
+        return finer
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Numbers as closed forms: fractions, and their products with π, π² and square roots."""
+"""Numbers as closed forms: fractions, and their products with powers of π and square roots."""
 
 from fractions import Fraction
 from math import pi, sqrt
 
 import sympy
 
-BASES = ((1.0, sympy.Integer(1)), (pi, sympy.pi), (pi**2, sympy.pi**2), (1 / pi, 1 / sympy.pi))
-ROOTS = BASES[:2]
+HALF = sympy.Rational(1, 2)
+BASES = [(pi ** float(power), sympy.pi**power) for power in (0, 1, 2, -1, HALF, -HALF)]
+ROOTS = [(size, symbol) for size, symbol in BASES if symbol not in (sympy.pi**2, 1 / sympy.pi)]
 SIMPLE = 20_000  # product of numerator and denominator; that of others comes near any number by chance
 NOTHING = 1e-9
 

@@ -101,6 +101,10 @@ class _Pair(Shape):
         assert isinstance(face, Side)
         return self.pair[face.number], face.face, self.normal_signs[face.number]
 
+    def named(self, face: Face) -> tuple[str, Domain]:
+        domain, inner, _ = self._operand(face)
+        return domain.named(inner)
+
     def face_measure(self, face: Face) -> float:
         domain, inner, _ = self._operand(face)
         return domain.face_measure(inner)

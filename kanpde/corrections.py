@@ -9,7 +9,7 @@ says little where L amplifies. For linear equations the splines are all that is 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations_with_replacement, product
 from math import comb, sqrt
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from kanpde.field import Field
 from kanpde.functions import columns
 from kanpde.jacobians import Recorder
 from kanpde.layers import Layer, Product
-from kanpde.networks import KAN, trainable
+from kanpde.networks import KAN
 from kanpde.pieces import Dense, Piece
 from kanpde.residuals import Objective
 from kanpde.sampling import Graded
@@ -124,11 +124,11 @@ def _first_columns(network: KAN) -> int:
 
 
 def _chosen(objective: Objective, network: KAN) -> Iterator[Piece]:
-    """Rows of those coefficients, and of the problem's parameters."""
-    own, all_ = _first_columns(network), sum(p.numel() for p in trainable(network))
+    """Rows of those coefficients; parameters are none, as they come with observations."""
+    own = _first_columns(network)
     for piece in objective.linearized():
         rows = piece.dense()
-        yield Dense(torch.cat([rows[:, :own], rows[:, all_:]], 1))
+        yield Dense(torch.cat([rows[:, :own], rows[:, -1:]], 1))
 
 
 def _products(field: Field, count: int) -> KAN:
@@ -142,12 +142,15 @@ def _products(field: Field, count: int) -> KAN:
     few = dimension > max(MOST)
     spans = [1 if few and axis not in wraps else count if axis in wraps else count - degree for axis in range(dimension)]
     counts = [n if axis in wraps else n + degree for axis, n in enumerate(spans)]
-    chosen = list(product(*map(range, counts[1:])))
     if few:
         total = 1
-        while counts[0] * comb(total + dimension, dimension - 1) <= MANY_AXES:  # one more than so far
+        while total < degree and counts[0] * comb(total + dimension, dimension - 1) <= MANY_AXES:  # one more
             total += 1
-        chosen = [c for c in chosen if sum(c) <= total]
+        # what others leave of the total is the first axis' share, of which all splines are taken anyway
+        shares = combinations_with_replacement(range(dimension), total)
+        chosen = [tuple(share.count(axis) for axis in range(1, dimension)) for share in shares]
+    else:
+        chosen = list(product(*map(range, counts[1:])))
     nodes = Product(_count(field), rank=len(chosen))
     numbers = torch.tensor(chosen, dtype=torch.long).view(len(chosen), dimension - 1)
     parts, end, random = [], torch.ones(1, dtype=torch.float64), torch.Generator()

@@ -18,6 +18,7 @@ from kanpde.field import Field
 from kanpde.finite_elements import MORE, Coefficients, Space, at_nodes, library, places, solved
 from kanpde.levels import children, first_level
 from kanpde.problem import Problem
+from kanpde.residuals import mixes_points
 
 UNKNOWNS = {1: 1000, 2: 20_000, 3: 20_000}  # by default, by the number of axes: a few seconds
 LEVELS = 3
@@ -100,6 +101,8 @@ def _check(problem: Problem, unknowns: int | None) -> None:
                 f"condition {name!r} is {type(condition).__name__} on {part!r}; cross_check takes Dirichlet, Neumann, Robin, "
                 "Condition and Periodic on the boundary, and Integral over all of the domain"
             )
+    if mixes_points(problem):
+        raise ValueError(f"the equation, or a condition, mixes points, as by a mean; {possible}, and rows of one point each")
     if unknowns is not None and not (isinstance(unknowns, int) and unknowns > 0):
         raise ValueError(f"unknowns={unknowns!r}; give a positive whole number, about that of values at nodes")
 

@@ -237,6 +237,14 @@ class Domain(ABC):
         """The number of the factor that a face belongs to, and what the factor calls it."""
         return 0, face
 
+    def named(self, face: Face) -> tuple[str, "Domain"]:
+        """What a face is called, and the shape that brings it along."""
+        if is_end(face):
+            return f"{face[0]}={self.axes[face[0]][face[1]]:g}", self
+        number, inner = self.face_factor(face)
+        factor = self.factors[number]
+        return (str(face), self) if factor is self else factor.named(inner)
+
     def nodes(self, count: int) -> Rule:
         """Nodes and weights of integrals over the domain: about `count` along each axis, at rounding for smooth functions."""
         if len(self.factors) == 1:
@@ -270,8 +278,13 @@ class Part:
         self.domain, self.faces, self.predicate = domain, faces, predicate
 
     def __repr__(self) -> str:
-        places = [f"{f[0]}={self.domain.axes[f[0]][f[1]]:g}" if is_end(f) else str(f) for f in self.faces]
-        return f"{', '.join(places)} of {self.domain}" + (" where the predicate holds" if self.predicate else "")
+        places: dict[Domain, list[str]] = {}
+        for face in self.faces:
+            name, shape = self.domain.named(face)
+            places.setdefault(shape, []).append(name)
+        found = " and ".join(f"{', '.join(names)} of {shape}" for shape, names in places.items())
+        found += f" in {self.domain}" if set(places) != {self.domain} else ""
+        return found + (" where the predicate holds" if self.predicate else "")
 
     def where(self, predicate: Callable[..., Tensor | bool]) -> "Part":
         """The points of these faces at which `predicate(x=…, y=…)` is true."""

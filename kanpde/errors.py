@@ -20,6 +20,8 @@ from kanpde.residuals import FAILURES
 from kanpde.sampling import Sobol
 from kanpde.slabs import Slabs
 
+NOTHING = 1e-12  # of the scale of a field, up to which it is zero
+KNOWN = 0.5  # share of ‖r‖ that an estimate may know nothing of
 ROUNDING = 2.0**-52  # of values, below which no estimate goes
 
 Make = Callable[[dict[str, Column]], Mapping[str, Tensor]]  # named columns of the coordinates
@@ -41,6 +43,11 @@ class Errors:
     max: float | None
     estimate: float | None
     unexplained: float | None
+
+    @property
+    def trusted(self) -> float | None:
+        """The estimate, where it knows of at least half of ‖r‖: else it is noise, by which no order is told."""
+        return self.estimate if self.unexplained is not None and self.unexplained <= KNOWN else None
 
 
 @torch.enable_grad()  # fields, exact solutions and residuals take derivatives, whoever asks for them
@@ -101,7 +108,8 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     if missed is not None:
         unexplained = missed.unexplained
         found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, missed.field)
-        estimate = hypot(_relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1)), ROUNDING)
+        squares = weights @ torch.stack(list(found.values())).square()
+        estimate = hypot(_relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)
     if problem.exact is None:
@@ -127,15 +135,16 @@ def distance(field: Field, other: Field) -> float:
         return _beside({name: u - two[name] for name, u in one.items()}, one)
 
     found = evaluated(both, points, field, other)
-    return _relative(*(weights @ torch.stack(list(found.values())).square()).unbind(1))
+    squares = weights @ torch.stack(list(found.values())).square()
+    return _relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2)
 
 
 def _beside(changes: Mapping[str, Column], unknowns: Mapping[str, Column]) -> dict[str, Annotated[Tensor, "points 2"]]:
     return {name: torch.cat([changes[name], u], 1) for name, u in unknowns.items()}
 
 
-def _relative(missed: Annotated[Tensor, "unknowns"], exact: Annotated[Tensor, "unknowns"]) -> float:
-    """The largest ratio of norms, from their squares; see `Errors` for exact fields that are zero."""
+def _relative(missed: Annotated[Tensor, "unknowns"], exact: Annotated[Tensor, "unknowns"], nothing: float = 0.0) -> float:
+    """The largest ratio of norms, from their squares; those up to `nothing` are zero, of which see `Errors`."""
     largest = exact.max()
-    own = exact > 1e-24 * largest
-    return (missed / torch.where(own, exact, largest if largest > 0 else 1.0)).max().sqrt().item()
+    own = exact > NOTHING**2 * largest
+    return (missed / torch.where(own, exact, largest) if largest > nothing else missed).max().sqrt().item()

@@ -51,7 +51,7 @@ def found_formula(field: Field, residual: float, library: Sequence[Elementary]) 
         return _none(f"the solution cannot be looked at: {error}")
     if not all(torch.isfinite(s.values).all() for s in sampled.values()):
         return _none("the solution is not a number everywhere")
-    size = max(s.values.square().mean().sqrt().item() for s in sampled.values())
+    size = max(field.scale, *(s.values.square().mean().sqrt().item() for s in sampled.values()))
     searches = {name: _near(own, size, library) for name, own in sampled.items()}
     nearest: Formula | None = None
     while True:
@@ -126,7 +126,7 @@ class Formulas(nn.Module):
         super().__init__()
         self.library, self.box, self.scale = library, problem.domain, 1.0
         self.numbers = constants(*expressions.values())
-        self.names = [f"_{k}" for k in range(len(self.numbers))]
+        self.names = [str(k) for k in range(len(self.numbers))]  # which no axis has
         named = {number: sympy.Symbol(name) for number, name in zip(self.numbers, self.names, strict=True)}
         self.skeletons = {unknown: replaced(e, named) for unknown, e in expressions.items()}
         self.values = nn.Parameter(torch.tensor([float(number) for number in self.numbers], dtype=torch.float64))
@@ -158,15 +158,14 @@ def _fitted(field: Field, expressions: Expressions, library: Sequence[Elementary
 
 
 def _trained(field: Field, expressions: Expressions, library: Sequence[Elementary]) -> Expressions:
-    if not constants(*expressions.values()):
+    if field.parameters or not constants(*expressions.values()):  # of an inverse problem, data tell what is not known here
         return expressions
     network = Formulas(expressions, field.problem, library)
     try:
         own = Field(field.problem, network, hard=False)
-        own.parameters = field.parameters  # of an inverse problem: what the data told
         network.scale = own.scale
         objective = Objective(own, Graded(), {}, max(POINTS, 4 * len(network.numbers)), seed=0)
-        if objective.obstacle() is not None or field.parameters:
+        if objective.obstacle() is not None:
             return expressions
         objective.batch = objective.validation()
         best, kept = objective.residual().norm().item(), objective.coefficients

@@ -24,6 +24,8 @@ from kanpde.functions import Points
 
 Bounds = tuple[float, float]
 
+AT_BOUND = 1e-3  # of the way from the start to a bound: a value so near has met it
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -102,6 +104,12 @@ def _above(low: float, start: float, move: Column, high: float) -> Column:
     z = below + log1p(-exp(-below)) - log1p(-exp(-above)) + move / soft
     value = softplus(z, threshold=inf)
     return low + soft * (value if high == inf else value - softplus(z - below - above, threshold=inf))
+
+
+def bound_met(parameter: Unknown, value: float) -> float | None:
+    """The bound that a value has run into, as near as `within` lets it come; None if it is away from both."""
+    near = [bound for bound in parameter.bounds if abs(value - bound) <= AT_BOUND * abs(parameter.start - bound) < inf]
+    return near[0] if near else None
 
 
 def typical(parameter: Unknown) -> float:

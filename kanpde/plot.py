@@ -24,6 +24,7 @@ Frames = Annotated[NDArray[np.floating], "times, one dimension for each axis"]
 
 SUFFIXES = (".png", ".pdf", ".svg")
 DPI = 150
+COLUMNS = 3  # of panels in a row
 TIME = "t"  # the axis of this name is drawn to the right, on a scale of its own
 DECADES = 4  # at most so many below the largest error: a line of zeros must not use up the colours
 SIGNED, POSITIVE, ERROR = "RdBu_r", "viridis", "magma"
@@ -35,18 +36,17 @@ def plot_fields(
     coordinates: Coordinates,
     fields: Mapping[str, Grid],
     title: str = "",
-    columns: int = 3,
 ) -> None:
     """Named fields on a grid of one or two axes, or on triangles.
 
-    A name with "error" is drawn as |values| on a logarithmic scale. On two axes each field has a panel, `columns` of them
-    in a row; on one axis fields share a panel and errors another, and a name with "exact" is dashed.
+    A name with "error" is drawn as |values| on a logarithmic scale. On two axes each field has a panel, three of them in a
+    row; on one axis fields share a panel and errors another, and a name with "exact" is dashed.
     """
     _check(axes_names, coordinates, fields)
     if len(axes_names) == 1:
         figure = _lines(axes_names[0], _axes(coordinates)[0], fields)
     else:
-        figure, panels = _panels(axes_names, coordinates, len(fields), columns, width=3.0)
+        figure, panels = _panels(axes_names, coordinates, len(fields), COLUMNS, width=3.0)
         for panel, (name, values) in zip(panels, fields.items(), strict=True):
             image = _image(panel, axes_names, coordinates, *_drawn(name, values))
             figure.colorbar(image, cax=panel.inset_axes((1.03, 0, 0.04, 1)))  # as high as the panel
@@ -93,8 +93,6 @@ def plot_convergence(
     path: str | Path,
     sizes: Sequence[int],
     curves: Mapping[str, Sequence[float]],
-    title: str = "",
-    size_name: str = "number of coefficients",
 ) -> None:
     """Errors or residuals of the stages against their sizes, both on logarithmic scales."""
     if not len(sizes):
@@ -106,18 +104,16 @@ def plot_convergence(
     panel = figure.subplots()
     for (name, values), marker in zip(curves.items(), "os^Dv<>p" * len(curves), strict=False):
         panel.loglog(sizes, values, marker=marker, markersize=5, linewidth=1.4, label=name)
-    panel.set_xlabel(size_name)
+    panel.set_xlabel("number of coefficients")
     ticks = _apart(sizes)
     panel.set_xticks(ticks, [str(size) for size in ticks])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.grid(alpha=0.3)
     panel.legend()
-    write_figure(figure, path, title)
+    write_figure(figure, path)
 
 
-def plot_scaling(
-    path: str | Path, curves: Mapping[str, Sequence[tuple[int, float]]], slope: float | None = None, title: str = ""
-) -> None:
+def plot_scaling(path: str | Path, curves: Mapping[str, Sequence[tuple[int, float]]], slope: float | None = None) -> None:
     """Errors against numbers of coefficients, each curve with its own; a dashed line falls by size^−slope from the first."""
     if not curves:
         raise ValueError("there is no error to draw against a size; give curves of one point at least")
@@ -134,7 +130,7 @@ def plot_scaling(
     panel.set_ylabel("relative L2 error")
     panel.grid(alpha=0.3)
     panel.legend()
-    write_figure(figure, path, title)
+    write_figure(figure, path)
 
 
 def _check(axes_names: tuple[str, ...], coordinates: Coordinates, fields: Mapping[str, Grid]) -> None:

@@ -27,13 +27,14 @@ from kanpde.conditions import (
     as_column,
     given,
 )
-from kanpde.derivatives import Column, MultiIndex, Probe, random_columns
+from kanpde.derivatives import Column, MultiIndex, Probe, grad, random_columns
 from kanpde.domains import SLACK, TIME, AnyPart, Domain, Face, Part, Point, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
 from kanpde.quadrature import Quadrature
 
 TRIALS = 64  # points at which a problem is tried when it is made
+STEP, ALIKE = 1e-5, 1e-2  # of an axis, for slopes by differences; by what they may differ from those of autograd
 
 Operator = dict[tuple[str, MultiIndex], Column]  # coefficients of the derivatives of unknowns that an expression takes
 
@@ -467,7 +468,7 @@ class Problem:
             if len(points) and (least := int(cover.min())) < (needed := (order + 1) // 2):
                 raise ValueError(
                     f"the equation has derivatives of order {order} of {unknown}, so that it needs {needed} "
-                    f"condition{'s'[: needed > 1]} all along {face}, but {least} found at "
+                    f"condition{'s'[: needed > 1]} all along {Part(self.domain, (face,))}, but {least} found at "
                     f"{self._place(points[cover.argmin()])}; "
                     "add a Dirichlet, Neumann or Robin condition on=domain.boundary(), or on the part of it that is bare"
                 )
@@ -544,6 +545,8 @@ class Problem:
         unknowns, x = exact(points)
         for name, column in unknowns.items():
             _check_column(f"exact solution {name!r}", column, len(points))
+        for name in self.domain.names:
+            self._check_slopes(points, unknowns, x, name)
         if self.exact_parameters(x) is None:
             return  # what the equations make of it depends on those
         for label, column in self.equations(unknowns, x).items():
@@ -553,6 +556,28 @@ class Problem:
                 rows = self.rows(label, exact, TRIALS, random)
             if len(rows):
                 self._check_zero(f"condition {label!r}", rows, self.sizes[label], unknowns)
+
+    def _check_slopes(self, points: Points, unknowns: dict[str, Column], x: dict[str, Column], axis: str) -> None:
+        """What autograd takes for the slopes of the exact solution along an axis are those of its values."""
+        number, (low, high) = self.domain.names.index(axis), self.domain.axes[axis]
+        step = torch.zeros(len(x), dtype=torch.float64)
+        step[number] = STEP * (high - low)
+        inside = (self.domain.contains(points - step) & self.domain.contains(points + step))[:, None]
+        behind, ahead = (self.exact_columns(columns(at, self.domain.names)) for at in (points - step, points + step))
+        for name, u in unknowns.items():
+            slope, expected = grad(u, x[axis])[0], (ahead[name] - behind[name]) / (2 * step[number])
+            size = torch.maximum(slope.abs(), expected.abs())
+            told = inside & (size > ALIKE * (u.max() - u.min()) / (high - low))
+            gap = ((slope - expected).abs() * told).detach()
+            wrong = gap > ALIKE * size
+            if wrong.sum() > 1 + told.sum() / 4:  # kinks and jumps hit few
+                worst = int(gap.argmax())
+                raise ValueError(
+                    f"the slope of the exact solution {name!r} along {axis} at {self._place(points[worst])} is "
+                    f"{expected[worst].item():.4g}, but autograd finds {slope[worst].item():.4g}: part of it is made outside "
+                    "of torch, or detached, or has no derivative there; write it with torch functions that autograd follows, "
+                    "or leave `exact` out"
+                )
 
     def _check_zero(self, what: str, column: Column, size: float, unknowns: dict[str, Column]) -> None:
         scale = size * max(u.abs().max().item() for u in unknowns.values())

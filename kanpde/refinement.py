@@ -117,6 +117,23 @@ class Grids:
                     f"Grids({self.grids!r}); give spans, as in Grids((4, 8)), or with degrees: Grids(((4, 5), (8, 7)))"
                 )
 
+    def check(self, network: nn.Module) -> None:
+        """Raises ValueError for degrees that a network cannot get: its edges have none, or a higher one already."""
+        raised = [entry for entry in self.grids if isinstance(entry, tuple)]
+        if not isinstance(network, KAN) or not raised:
+            return
+        bases = [layer.basis for layer in network.layers]
+        if without := [basis for basis in bases if basis.degree is None]:
+            raise ValueError(f"Grids({self.grids!r}), but {without[0]!r} has no degree to raise; give spans alone")
+        highest = max(basis.degree or 0 for basis in bases)
+        for grid, degree in raised:
+            if grid > network.grid and degree < highest:  # the others are behind it already
+                raise ValueError(
+                    f"Grids({self.grids!r}) lower the degree from {highest} to {degree}, which no refinement does; "
+                    f"give {highest} or more"
+                )
+            highest = max(highest, degree)
+
     def refined(self, trained: Sequence[Trained]) -> nn.Module | None:
         network = trained[-1].network
         if not isinstance(network, KAN):

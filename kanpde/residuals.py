@@ -18,12 +18,13 @@ from kanpde.chunks import points_at_a_time
 from kanpde.conditions import Interface, Periodic
 from kanpde.derivatives import Column
 from kanpde.domains import TIME, Domain, Point
-from kanpde.field import Field
+from kanpde.field import Field, outputs
 from kanpde.functions import Points, columns
 from kanpde.inverse import mean_sigma, misfit_factors
 from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.pieces import Dense, Piece, Residual, Vector
+from kanpde.problem import Problem
 from kanpde.quadrature import Quadrature
 from kanpde.ranks import met, norm, own, total
 from kanpde.sampling import Graded, Sampler, Weighing
@@ -250,6 +251,8 @@ class Objective:
         """Whether misfits may count less than they do, as they stay although equations hold, or these stay as they were."""
         if not self.observed or self.misfit_weight * self.field.scale <= 2 * LEAST_MISFIT:
             return False
+        if residual > 0.1 * self.misfit_weight * self.field.scale:  # with less weight, u = 0 and no data met would cost less
+            return False
         return residual < 0.3 * self.norms()[2] or residual > 0.5 * before
 
     def tighten(self) -> None:
@@ -364,8 +367,13 @@ def not_local(field: Field) -> str | None:
     for name, condition in problem.conditions.items():
         if isinstance(condition, Periodic) and name not in field.hard:
             return f"condition {name!r} does not hold by construction"
-    anything = field.with_network(MLP([problem.domain.dimension, 4, len(problem.unknowns)]))  # zeros would hide means
-    return None if Objective(anything, Graded(), {}, 64, seed=0).is_pointwise() else "its residual mixes points"
+    return "its residual mixes points" if mixes_points(problem) else None
+
+
+def mixes_points(problem: Problem) -> bool:
+    """Whether rows depend on other points than their own, as on a mean."""
+    anything = Field(problem, MLP([problem.domain.dimension, 4, outputs(problem)[0]]))  # zeros would hide means
+    return not Objective(anything, Graded(), {}, 64, seed=0).is_pointwise()
 
 
 def point_count(field: Field) -> int:

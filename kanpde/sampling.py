@@ -77,11 +77,20 @@ class GaussLegendre:
 class CompositeGauss:
     """The composite Gauss–Legendre rule: `each` nodes on each of `cells` equal parts of an axis, whatever the count.
 
-    Where cells are spans of splines, or parts of them, ‖r‖ is its integral up to rounding, as orders of convergence ask for.
+    Where cells are spans of splines, or parts of them, what equations add to ‖r‖² is its integral up to rounding, as orders of
+    convergence ask for. Weighted conditions have the same nodes on their faces, all of one weight. Cells stay as they are
+    where grids are refined: give each grid a rule of its own, as `convergence_study` does.
+
+    Raises ValueError for cells or nodes that are no positive whole numbers.
     """
 
     cells: int
     each: int = 4
+
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name}={number!r}; give a positive whole number, as in CompositeGauss(cells=8, each=4)")
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:  # noqa: ARG002
         return self._rule(dimension)[0]

@@ -6,7 +6,7 @@ the distance of f(bx + c) from the span is scanned on a grid of b and c, and its
 squares (variable projection: G. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 1973).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -192,23 +192,32 @@ class _Span:
 
 def _fitted(x: Line, columns: Columns, functions: list[sympy.Expr], library: Sequence[Elementary]) -> list[sympy.Expr]:
     """With constants that bring their span nearest to the columns."""
-    numbers = constants(*functions)
+
+    def rest(functions: list[sympy.Expr]) -> Columns:
+        basis, _ = torch.linalg.qr(_table(x, functions, library))
+        return columns - basis @ (basis.T @ columns)
+
+    return refit(functions, rest, 20)
+
+
+def refit(expressions: list[sympy.Expr], rest: Callable[[list[sympy.Expr]], Tensor], most: int) -> list[sympy.Expr]:
+    """With constants for which the norm of what they leave is least, after so many evaluations of it at most."""
+    numbers = constants(*expressions)
     if not numbers:
-        return functions
+        return expressions
     symbols = [sympy.Dummy() for _ in numbers]
-    skeletons = [replaced(f, dict(zip(numbers, symbols, strict=True))) for f in functions]
+    skeletons = [replaced(e, dict(zip(numbers, symbols, strict=True))) for e in expressions]
 
     def at(values: np.ndarray) -> list[sympy.Expr]:
-        return [replaced(f, dict(zip(symbols, map(sympy.Float, values), strict=True))) for f in skeletons]
+        return [replaced(e, dict(zip(symbols, map(sympy.Float, values), strict=True))) for e in skeletons]
 
-    def rest(values: np.ndarray) -> np.ndarray:
-        basis, _ = torch.linalg.qr(_table(x, at(values), library))
-        return torch.nan_to_num(columns - basis @ (basis.T @ columns), 1.0, 1.0, -1.0).flatten().numpy()
+    def left(values: np.ndarray) -> np.ndarray:
+        return torch.nan_to_num(rest(at(values)), 1e3, 1e3, -1e3).flatten().numpy()
 
     start = np.array([float(number) for number in numbers])
-    return at(
-        least_squares(rest, start, x_scale=np.abs(start), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20, jac="3-point").x
-    )
+    sizes = np.abs(start).clip(0.01 * np.abs(start).max())
+    found = least_squares(left, start, x_scale=sizes, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=most, jac="3-point").x
+    return at(found)
 
 
 def _is_even_or_odd(entry: Elementary) -> bool:

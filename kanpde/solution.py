@@ -172,7 +172,7 @@ class Solution:
 
         solution; printed, it says so, and why there is none. `.latex()` writes it.
         """
-        return found_formula(self.field, min(stage.residual for stage in self.history), library)
+        return found_formula(self.field, min((stage.residual for stage in self.history), default=inf), library)
 
     # --- a second opinion -----------------------------------------------------------------------------------------
 
@@ -261,7 +261,8 @@ class Solution:
         found = self._fields(x)
         unknowns = {name: found[name] for name in self.problem.unknowns}
         axes = [column for name, column in x.items() if name != TIME] or list(x.values())
-        found |= {f"{name}_estimated_error": error for name, error in self._estimated_errors(x).items()}
+        if self.problem.exact:  # else they are there already
+            found |= {f"{name}_estimated_error": error for name, error in self._estimated_errors(x).items()}
         found |= {f"{name}_gradient": torch.cat(grad(u, *axes), 1) for name, u in unknowns.items()}
         known = self.field.known(x)
         found |= {n: known.parameters[n] for n, p in self.problem.parameters.items() if p.axes}
@@ -481,7 +482,7 @@ def observed_order(previous: Stage | None, stage: Stage) -> float | None:
     """log of the fall of the error, as far as it is known, over log of the growth of the grid."""
     if previous is None or previous.grid is None or stage.grid is None or stage.grid <= previous.grid:
         return None
-    pairs = [(getattr(s.errors, name) for s in (previous, stage)) for name in ("relative_l2", "estimate")]
+    pairs = [(getattr(s.errors, name) for s in (previous, stage)) for name in ("relative_l2", "trusted")]
     before, after = next((p for p in map(tuple, pairs) if None not in p), (previous.residual, stage.residual))
     return log(before / after) / log(stage.grid / previous.grid) if 0 < before < inf and 0 < after < inf else None
 

@@ -13,9 +13,10 @@ from torch import nn
 
 from kanpde.conditions import Periodic
 from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
-from kanpde.estimates import Inference
+from kanpde.estimates import Estimate, Inference, estimates
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
+from kanpde.inverse import bound_met
 from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
 from kanpde.logs import log_end
@@ -25,7 +26,7 @@ from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED, Budget, Callback, shown
 from kanpde.ranks import joined
-from kanpde.refinement import Adaptive, Refinement, Trained
+from kanpde.refinement import Adaptive, Grids, Refinement, Trained
 from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.session import Direct, Session
@@ -168,6 +169,8 @@ def _found(
 def _first(problem: Problem, model: nn.Module | None, training: Training, seed: int) -> Field:
     """What training begins with."""
     network = default_network(problem, training.hard, seed) if model is None else _checked(model, problem)
+    if isinstance(training.refine, Grids):
+        training.refine.check(network)
     return Field(problem, network, training.hard)
 
 
@@ -249,7 +252,7 @@ def _throughout(
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
-    return Solution(field, tuple(history), f"{status}{_means(optimizer, fitted.network)}", inference)
+    return Solution(field, tuple(history), f"{status}{_at_bounds(fitted)}{_means(optimizer, fitted.network)}", inference)
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:
@@ -285,6 +288,16 @@ def default_network(problem: Problem, hard: bool, seed: int) -> KAN:
         for p in network.parameters():
             p.data *= 0.01 ** (1 / box.dimension)
     return network
+
+
+def _at_bounds(field: Field) -> str:
+    """Which parameters ended at a bound, where data may want them beyond it."""
+    found = []
+    for name, estimate in estimates(field, None).items():
+        parameter = field.problem.parameters[name]
+        if isinstance(estimate, Estimate) and (bound := bound_met(parameter, estimate.value)) is not None:
+            found.append(f" ({name} ended at its bound {bound:g}; widen bounds={parameter.bounds}, or start elsewhere)")
+    return "".join(found)
 
 
 def _means(optimizer: Optimizer, network: nn.Module) -> str:

@@ -1,18 +1,19 @@
 """Formulas read off KANs that are trained to a function and made sparse: Σ fⱼ(gⱼ₁(x₁) + …)."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import sympy
 import torch
-from scipy.optimize import least_squares
 
 from kanpde.curves import curve
 from kanpde.layers import EdgeFunctions
 from kanpde.networks import KAN
 from kanpde.sampled import NODES, Sampled
-from kanpde.sparsity import Kept, Sparsity, fitted, sparsified
-from kanpde.symbols import Elementary, Z, constants, evaluated, replaced
+from kanpde.snapping import refit
+from kanpde.sparsity import Kept, fitted, sparsified
+from kanpde.symbols import Elementary, Line, Z
 
 HIDDEN, MOST_HIDDEN = 3, 2  # nodes at first, and that may be left
 SEEDS, FINER = (0, 1), (12, 24)
@@ -26,16 +27,21 @@ def sparse_formulas(u: Sampled, library: Sequence[Elementary]) -> Iterator[sympy
     values = (u.values - middle) / spread
     for seed in SEEDS:
         kan = KAN([u.box.dimension, HIDDEN, 1], seed=seed)
-        kan, kept = sparsified(kan, inputs, values, Sparsity())
+        kan, kept = sparsified(kan, inputs, values)
         if len(kept[1]) > MOST_HIDDEN:
             continue
         for grid in FINER:
-            kan = fitted(kan.adapted().refined(grid), kept, inputs, values, 15, None)
+            kan = fitted(kan.adapted().refined(grid), kept, inputs, values, 15)
         with torch.no_grad():
             missed = (kan(inputs)[:, 0] - values).square().mean().sqrt().item()
         found = _snapped_kan(u, kan, kept, max(1e-6, 10 * missed), library) if missed < WELL else None
         if found is not None:
-            yield _refitted(u, spread.item() * found + middle.item(), library)
+            yield from refit([spread.item() * found + middle.item()], partial(_missed, u, library), 100)
+
+
+def _missed(u: Sampled, library: Sequence[Elementary], expressions: list[sympy.Expr]) -> Line:
+    (expression,) = expressions
+    return u.at_points(expression, library) - u.values
 
 
 def _snapped_kan(u: Sampled, kan: KAN, kept: Kept, tolerance: float, library: Sequence[Elementary]) -> sympy.Expr | None:
@@ -62,21 +68,3 @@ def _snapped_kan(u: Sampled, kan: KAN, kept: Kept, tolerance: float, library: Se
             return None
         total += edge.subs(Z, argument)
     return total
-
-
-def _refitted(u: Sampled, expression: sympy.Expr, library: Sequence[Elementary]) -> sympy.Expr:
-    """With constants that bring it nearest to u."""
-    numbers = constants(expression)
-    symbols = [sympy.Symbol(f"_{k}") for k in range(len(numbers))]
-    skeleton = replaced(expression, dict(zip(numbers, symbols, strict=True)))
-    known = dict(zip(u.box.names, u.points.T, strict=True))
-
-    def rest(values: np.ndarray) -> np.ndarray:
-        named = {s.name: torch.tensor(v) for s, v in zip(symbols, values.tolist(), strict=True)}
-        return torch.nan_to_num(torch.as_tensor(evaluated(skeleton, known | named, library)) - u.values, 1e3, 1e3, -1e3).numpy()
-
-    start = np.array([float(number) for number in numbers])
-    found = least_squares(
-        rest, start, x_scale=np.abs(start).clip(0.1), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=100, jac="3-point"
-    ).x
-    return replaced(skeleton, dict(zip(symbols, map(sympy.Float, found), strict=True)))

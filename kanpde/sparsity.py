@@ -6,7 +6,6 @@ below from the step before (I. Daubechies et al., Comm. Pure Appl. Math. 63, 201
 weights. Rows are linear in the edge that they are of. What is weak is pruned, and the rest trained without them.
 """
 
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Annotated
 
@@ -20,32 +19,23 @@ from kanpde.networks import KAN
 Kept = list[Annotated[Tensor, "inputs edges"]]  # truth values by layer
 
 SITES = 96  # points at which the size of an edge is taken
+WEIGHT, ENTROPY = 3e-3, 2.0  # of the regularization, and μ
+WEAK = 2e-2  # size of an edge that is pruned, of the layer's largest
+STEPS = 30  # with the regularization, and as many without
 LEAST = 1e-4  # size of an edge below which it is not driven further
 
 
-@dataclass(frozen=True)
-class Sparsity:
-    """`weight` of the regularization, `entropy` its μ; edges are `weak` below this share of the layer's largest."""
-
-    weight: float = 3e-3
-    entropy: float = 2.0
-    weak: float = 2e-2
-    steps: int = 30
-
-
-def sparsified(kan: KAN, inputs: Inputs, values: Annotated[Tensor, "points"], sparsity: Sparsity) -> tuple[KAN, Kept]:
+def sparsified(kan: KAN, inputs: Inputs, values: Annotated[Tensor, "points"]) -> tuple[KAN, Kept]:
     """A KAN [d, h, 1] without the nodes that a function does not need, trained to it, and which of its edges are left."""
     kept = [torch.ones(len(layer.knots), layer.table.shape[1], dtype=torch.bool) for layer in kan.layers]
-    for step in range(sparsity.steps):
-        kan = fitted(kan, kept, inputs, values, 1, sparsity)
+    for step in range(STEPS):
+        kan = fitted(kan, kept, inputs, values, 1, sparse=True)
         kan = kan.adapted() if step % 4 == 3 else kan
-    kan, kept = pruned(kan, inputs, sparsity.weak)
-    return fitted(kan.adapted(), kept, inputs, values, 30, None), kept
+    kan, kept = pruned(kan, inputs)
+    return fitted(kan.adapted(), kept, inputs, values, STEPS), kept
 
 
-def fitted(
-    kan: KAN, kept: Kept, inputs: Inputs, values: Annotated[Tensor, "points"], steps: int, sparsity: Sparsity | None
-) -> KAN:
+def fitted(kan: KAN, kept: Kept, inputs: Inputs, values: Annotated[Tensor, "points"], steps: int, sparse: bool = False) -> KAN:
     """By Levenberg–Marquardt on the edges that are kept; the KAN is trained in place, and returned."""
     tables = [layer.table for layer in kan.layers]
     free = torch.cat([_columns(layer, own).flatten() for layer, own in zip(kan.layers, kept, strict=True)])
@@ -66,7 +56,7 @@ def fitted(
             residual = tape.evaluate(inputs.detach().requires_grad_()) - values[:, None]
             rows = tape.linearized(residual).dense() / len(inputs) ** 0.5
         tape.clear()
-        penalty = rows[:0, :-1] if sparsity is None else _rows(kan, inputs, sparsity)
+        penalty = _rows(kan, inputs) if sparse else rows[:0, :-1]
         jacobian = torch.cat([rows[:, :-1], penalty])[:, free]
         right = torch.cat([rows[:, -1], penalty @ vector])
         scale = jacobian.norm(dim=0).clamp_min(1e-8)
@@ -82,7 +72,7 @@ def fitted(
             damping *= 10
         else:
             break
-        if sparsity is None and not after < 0.9999 * before:
+        if not sparse and not after < 0.9999 * before:
             break
     at(vector)
     return kan
@@ -106,7 +96,7 @@ def sizes(kan: KAN, inputs: Inputs) -> list[Annotated[Tensor, "inputs edges"]]:
         return [f.value(0).std(0, correction=0) for _, f in _edges(kan, inputs)]
 
 
-def _rows(kan: KAN, inputs: Inputs, sparsity: Sparsity) -> Annotated[Tensor, "rows coefficients"]:
+def _rows(kan: KAN, inputs: Inputs) -> Annotated[Tensor, "rows coefficients"]:
     """One for each edge and site, and for each coefficient a little of its own."""
     blocks, record = [], _edges(kan, inputs)
     counts = [layer.table.numel() for layer, _ in record]
@@ -116,8 +106,8 @@ def _rows(kan: KAN, inputs: Inputs, sparsity: Sparsity) -> Annotated[Tensor, "ro
             size = functions.value(0).std(0, correction=0).clamp_min(LEAST)
         share = size / size.sum()
         entropy = -(share * share.log()).sum()
-        slopes = (1 + sparsity.entropy * (-share.log() - entropy) / size.sum()).clamp_min(0.0)
-        weights = (sparsity.weight * slopes / size / len(functions.x)).sqrt()
+        slopes = (1 + ENTROPY * (-share.log() - entropy) / size.sum()).clamp_min(0.0)
+        weights = (WEIGHT * slopes / size / len(functions.x)).sqrt()
         edges = layer.table.shape[1]
         for i in range(size.shape[0]):
             design = functions.x.new_zeros(len(functions.x), layer.table.shape[0])
@@ -130,7 +120,7 @@ def _rows(kan: KAN, inputs: Inputs, sparsity: Sparsity) -> Annotated[Tensor, "ro
     return torch.cat(blocks)
 
 
-def pruned(kan: KAN, inputs: Inputs, weak: float) -> tuple[KAN, Kept]:
+def pruned(kan: KAN, inputs: Inputs) -> tuple[KAN, Kept]:
     """Without hidden nodes whose strongest edge, in or out, is weak, and which edges of the others are not.
 
     What is left out is replaced by its mean, which a neighbour takes on: a clamped spline plus a constant has it added to all
@@ -140,8 +130,8 @@ def pruned(kan: KAN, inputs: Inputs, weak: float) -> tuple[KAN, Kept]:
     with torch.no_grad():
         means = [f.value(0).mean(0) for f in (inner, outer)]
     into, out = (size / size.max() for size in sizes(kan, inputs))
-    edges = into > weak
-    nodes = edges.any(0) & (out[:, 0] > weak)
+    edges = into > WEAK
+    nodes = edges.any(0) & (out[:, 0] > WEAK)
     if not nodes.any():
         nodes[out[:, 0].argmax()] = True
     edges[into.argmax(0)[nodes], nodes] = True

@@ -82,23 +82,30 @@ def march(objective: Objective, optimizer: Optimizer, spans: int, budget: Budget
 
 
 class Course:
-    """Training under way: ‖r‖ before each step of a run, the best of it, and the number of steps of runs before."""
+    """Training under way: ‖r‖ before each step of a run, the best of it, and the number of steps of runs before.
 
-    def __init__(self, objective: Objective, run: Run, earlier: int = 0) -> None:
-        self.objective, self.run, self.earlier = objective, run, earlier
+    `hindered` is what there was before observations got less weight: ‖r‖, coefficients and weights.
+    """
+
+    KEPT = ("best", "kept", "earlier", "hindered")
+
+    def __init__(self, objective: Objective, run: Run, earlier: int = 0, hindered: dict[str, Any] | None = None) -> None:
+        self.objective, self.run, self.earlier, self.hindered = objective, run, earlier, hindered
         self.seen: list[float] = []
         self.best, self.kept = inf, objective.coefficients
 
     def state(self) -> dict[str, Any]:
-        own = {"seen": [*self.seen], "best": self.best, "kept": self.kept, "earlier": self.earlier}
         return {
-            **own,
+            **{name: getattr(self, name) for name in self.KEPT},
+            "seen": [*self.seen],
             "objective": self.objective.state(),
             "run": self.run.state() if isinstance(self.run, Resumable) else None,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        self.seen, self.best, self.kept, self.earlier = (state[name] for name in ("seen", "best", "kept", "earlier"))
+        self.seen = state["seen"]
+        for name in self.KEPT:
+            setattr(self, name, state[name])
         self.objective.resume(state["objective"])
         if isinstance(self.run, Resumable):
             self.run.resume(state["run"])
@@ -123,7 +130,8 @@ def fit(
 ) -> tuple[int, float]:
     """Train; where noise then shows, weigh observations less and train on. It shows in misfits that stay although equations
 
-    hold, or in equations that hold no better than `before`, by which a coarser network failed them.
+    hold, or in equations that hold no better than `before`, by which a coarser network failed them. If they hold hardly better
+    with less weight on the data, those did not hinder them, and it is taken back.
 
     Data lead at first, as all that solves the equations is a narrow valley to search for parameters; in the end the
     equations are in effect constraints, so that noise moves parameters alone. Returns how many steps, and what `train` does.
@@ -132,12 +140,17 @@ def fit(
     course = Course(objective, optimizer.begin(objective))
     if (left := session.journal.left()) is not None:
         course.resume(left)
-    residual = train(course, goal, history, session)
-    while not session.budget.spent and objective.sees_noise(residual, before):
-        objective.tighten()
-        course = Course(objective, _warm(optimizer).begin(objective), course.earlier + len(course.seen))
+    while True:
         residual = train(course, goal, history, session)
-    return course.earlier + len(course.seen), residual
+        steps, hindered = course.earlier + len(course.seen), course.hindered
+        if hindered is not None and residual > 0.5 * hindered["residual"]:  # the network's fault, which data have to lead on
+            objective.coefficients, objective.weights = hindered["coefficients"], hindered["weights"]
+            return steps, hindered["residual"]
+        if session.budget.spent or not objective.sees_noise(residual, before):
+            return steps, residual
+        hindered = {"residual": residual, "coefficients": objective.coefficients, "weights": objective.weights}
+        objective.tighten()
+        course = Course(objective, _warm(optimizer).begin(objective), steps, hindered)
 
 
 def train(course: Course, goal: float, history: list[Stage], session: Session) -> float:

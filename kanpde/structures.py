@@ -24,7 +24,7 @@ from kanpde.curves import combined, curve
 from kanpde.sampled import NODES, Sampled
 from kanpde.snapping import Columns, spanning
 from kanpde.sparse_formulas import sparse_formulas
-from kanpde.symbols import Elementary, Z, on_line
+from kanpde.symbols import Elementary, Z
 
 HIGHEST_RANK = 8
 MOST_PRODUCTS = 400
@@ -147,10 +147,5 @@ def _snapped(u: Sampled, axis: int, slope: np.ndarray, library: Sequence[Element
     values = torch.from_numpy(np.polynomial.chebyshev.chebval(((2 * x - low - high) / (high - low)).numpy(), series))
     if values.std() < 1e-7:
         return sympy.Integer(0)
-    tolerance = 1e4 * u.tolerance
-    functions = spanning(x, values[:, None], library, tolerance)
-    if functions is None:
-        return None
-    columns = torch.stack([on_line(f, x, library) for f in functions], 1)
-    found = combined(functions, columns, values, tolerance)
-    return found.subs(Z, u.symbols[axis]) - found.as_coeff_Add()[0]
+    found = curve(x, values, library, 1e4 * u.tolerance)
+    return None if found is None else found.subs(Z, u.symbols[axis]) - found.as_coeff_Add()[0]

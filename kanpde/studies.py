@@ -28,8 +28,9 @@ MOST_AXES = 2  # that such a rule is affordable on
 class Row:
     """One network. `effectivity` is the estimate over the error; errors are those of `Errors`, None without an exact solution.
 
-    `order` is how fast the error falls, or without an exact one its estimate, since the row before: in 1/grid where grids are
-    refined, else in 1/coefficients.
+    `estimate` is None, too, where it knows nothing of more than half of the residual, as it is noise then. `order` is how fast
+    the error falls, without an exact solution its estimate, without those the residual, since the row before: in 1/grid where
+    grids are refined, else in 1/coefficients.
     """
 
     network: str
@@ -108,12 +109,14 @@ def convergence_study(
     networks: a KAN, by default that of `solve`, which goes through `grids`; or several networks, such as MLPs of growing width,
         each trained from its own start.
     sampler: by default, where a KAN of one layer has one or two axes, the composite Gauss rule on its spans, so that what is
-        minimized is the integral of r² and the order of the splines shows; elsewhere `Graded()`.
+        minimized is the integral of the equations' r² and the order of the splines shows; elsewhere `Graded()`.
     max_seconds: for each row.
     jobs: how many of several networks are trained at once, by processes that share the cores.
 
-    Raises ValueError or TypeError before any work if there are no such networks, grids or jobs.
+    Raises ValueError or TypeError before any work if there are no such problem, networks, grids or jobs.
     """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"convergence_study takes a Problem, not {problem!r}; call the factory: convergence_study(poisson())")
 
     def solved(network: nn.Module) -> Solution:
         own = sampler or _rule(problem, network)
@@ -125,7 +128,8 @@ def convergence_study(
             raise ValueError(f"jobs={jobs!r}; grids begin with the solution before, one after the other: give several networks")
         solutions = [*_refined(_first(problem, networks, grids, seed), grids, solved)]
     else:
-        found = dict(together({number: partial(solved, network) for number, network in enumerate(networks)}, jobs))
+        several = _several(networks)
+        found = dict(together({number: partial(solved, network) for number, network in enumerate(several)}, jobs))
         solutions = [found[number] for number in sorted(found)]
     rows: list[Row] = []
     for solution in solutions:
@@ -133,11 +137,20 @@ def convergence_study(
     return Study(tuple(rows), tuple(solutions))
 
 
+def _several(networks: object) -> Sequence[nn.Module]:
+    if not isinstance(networks, Sequence) or not networks or not all(isinstance(each, nn.Module) for each in networks):
+        raise TypeError(
+            f"networks={networks!r}; give a KAN, or a list of one or more networks, as in [MLP([2, n, 1]) for n in (4, 8)]"
+        )
+    return networks
+
+
 def _first(problem: Problem, given: nn.Module | None, grids: Sequence[int], seed: int) -> KAN:
     first = default_network(problem, True, seed) if given is None else given
     if not isinstance(first, KAN):
         raise TypeError(f"networks={given!r}; give a KAN, whose grids are refined, or a list of networks")
-    if not grids or sorted(set(grids)) != list(grids):
+    numbers = isinstance(grids, Sequence) and len(grids) > 0 and all(isinstance(n, int) and n > 0 for n in grids)
+    if not numbers or sorted(set(grids)) != list(grids):
         raise ValueError(f"grids={grids!r}; give numbers of spans, each larger than the one before, as in (4, 8, 16)")
     if grids[0] % first.grid:
         raise ValueError(
@@ -163,9 +176,9 @@ def _rule(problem: Problem, network: nn.Module) -> Sampler:
 def _row(solution: Solution, before: Row | None) -> Row:
     stage = solution.history[-1]
     errors, error = stage.errors, stage.errors.relative_l2
-    effectivity = errors.estimate / error if errors.estimate is not None and error else None
+    effectivity = errors.trusted / error if errors.trusted is not None and error else None
     row = Row(
-        stage.network, stage.grid, stage.size, stage.residual, error, errors.relative_h1, errors.max, errors.estimate,
+        stage.network, stage.grid, stage.size, stage.residual, error, errors.relative_h1, errors.max, errors.trusted,
         effectivity, None, stage.seconds,
     )  # fmt: skip
     return row if before is None else Row(**{**vars(row), "order": _order(before, row)})
@@ -191,4 +204,4 @@ def _figure(value: float | None) -> str:
 def _in_latex(value: float | None) -> str:
     figure = _figure(value)
     mantissa, exponent, power = figure.partition("e")
-    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if exponent else figure.replace("-", "--")
+    return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if exponent else "--" if value is None else f"${figure}$"

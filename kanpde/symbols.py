@@ -6,6 +6,7 @@ A library is a tuple of `Elementary` functions f, each of which stands for all o
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import isfinite, nan
 from operator import add, mul
 from typing import Annotated, Any
 
@@ -13,9 +14,13 @@ import sympy
 import torch
 from torch import Tensor
 
+from kanpde.functions import called
+
 Z = sympy.Symbol("z")  # the argument of a function of one variable
 
 Line = Annotated[Tensor, "points"]
+
+PLACES = (0.3, 0.9, 1.7, 3.1)  # at which a library is checked, where its functions are real
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ SIMPLIFIED = {
 }  # fmt: skip
 
 
+@torch.enable_grad()
 def checked_library(library: Sequence[Elementary]) -> None:
     """Raises TypeError or ValueError for what is no library, or a function that is another one in sympy than in numbers."""
     if not isinstance(library, Sequence) or not all(isinstance(entry, Elementary) for entry in library):
@@ -70,13 +76,25 @@ def checked_library(library: Sequence[Elementary]) -> None:
             f"library={library!r}; give a tuple of Elementary, as in (*LIBRARY, Elementary('erf', torch.erf, sympy.erf))"
         )
     for entry in library:
-        for z in (0.3, 0.9):
-            one = entry.numbers(torch.tensor([z], dtype=torch.float64)).item()
-            other = complex(entry.symbol(sympy.Float(z)))
-            if not abs(one - other) <= 1e-10 * abs(other):
+        values = {z: _value(entry, z) for z in PLACES}
+        real = {z: value.real for z, value in values.items() if value.imag == 0 and isfinite(value.real)}
+        if not real:
+            raise ValueError(f"{entry.name!r} is not real at any of {', '.join(map(str, PLACES))}; shift it to where it is")
+        for z, expected in real.items():
+            what, column = f"{entry.name!r} in numbers", torch.tensor([z], dtype=torch.float64).requires_grad_()
+            found = called(what, entry.numbers, {}, {"z": column})
+            if not isinstance(found, Tensor) or not found.requires_grad:
+                raise TypeError(f"{what} is nothing that autograd follows; make it of torch functions, such as torch.erf")
+            if not abs(found.item() - expected) <= 1e-10 * abs(expected):
                 raise ValueError(
-                    f"{entry.name!r} at {z:g} is {one:g} in numbers, but {other:g} by its symbol; give the same function twice"
+                    f"{what} is {found.item():g} at {z:g}, but {expected:g} by its symbol; give the same function twice"
                 )
+
+
+def _value(entry: Elementary, z: float) -> complex:
+    """By its symbol; not a number where it has a pole."""
+    value = called(f"{entry.name!r} as a symbol", entry.symbol, {}, {"z": sympy.Float(z)})  # pyright: ignore[reportArgumentType]
+    return complex(nan if value.has(sympy.zoo, sympy.nan) else value)
 
 
 def evaluated(expression: sympy.Basic, values: Mapping[str, Tensor], library: Sequence[Elementary]) -> Tensor | float:

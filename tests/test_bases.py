@@ -496,3 +496,10 @@ WRONG = [
 def test_what_cannot_be_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_integers_of_numpy_are_degrees():
+    assert Splines(np.int64(5)) == Splines(5)
+    assert type(Splines(np.int64(5)).degree) is int
+    with pytest.raises(ValueError, match="would lose accuracy"):
+        Splines(5).raised(np.int64(3))

@@ -85,7 +85,7 @@ BROKEN = {  # what was given, what to do
     ),
     "half of a rim without a condition": (
         lambda: only(disk, laplace, Dirichlet(0.0, on=disk.boundary().where(lambda x, **_: x > 0))),
-        "needs 1 condition all along the rim, but 0 found at x=-",
+        r"needs 1 condition all along the rim of Disk\(x=0, y=0, radius=1\), but 0 found at x=-",
         r"add a Dirichlet, Neumann or Robin condition on=domain.boundary\(\), or on the part of it that is bare",
     ),
     "no initial value": (

@@ -295,6 +295,10 @@ def test_refuses_what_is_not_elliptic():
     refused(made(lambda u, x, y: diff(u, x, x) * diff(u, y, y), lambda x, y: x**2 + y**2), "linear in those")
 
 
+def test_refuses_residuals_that_mix_points():
+    refused(made(lambda u, x, y: laplacian(u, x, y) + u - u.mean(), wave), "mixes points, as by a mean; cross_check takes")
+
+
 def test_refuses_conditions_that_are_not_along_the_flux():
     def slopes(slope):
         return {"held": Dirichlet(wave, on=SQUARE.boundary("x")), "slope": Condition(slope, on=SQUARE.boundary("y"))}

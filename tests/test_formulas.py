@@ -1,8 +1,10 @@
 """Formulas: functions recognized, constants recovered, solutions found as formulas that hold, and honest refusals."""
 
+from functools import partial
+from math import erf, pi
 from math import exp as number_exp
-from math import pi
 
+import numpy as np
 import pytest
 import sympy
 import torch
@@ -14,7 +16,7 @@ from kanpde.curves import curve
 from kanpde.sampled import Sampled, inner_box
 from kanpde.snapping import spanning
 from kanpde.sparse_formulas import sparse_formulas
-from kanpde.sparsity import Sparsity, sparsified
+from kanpde.sparsity import sparsified
 from kanpde.structures import candidates
 from kanpde.symbols import Z, checked_library, constants, evaluated, on_line
 from kanpde.verification import Formula, judged
@@ -61,12 +63,32 @@ def test_expressions_are_functions_of_columns():
     ("library", "message"),
     [
         ("sin", "give a tuple of Elementary"),
-        ((Elementary("sine", torch.sin, sympy.cos),), "'sine' at 0.3 is 0.29552 in numbers, but 0.955336.* by its symbol"),
+        ((Elementary("sine", torch.sin, sympy.cos),), "'sine' in numbers is 0.29552 at 0.3, but 0.955336 by its symbol"),
+        ((Elementary("acosh", torch.cosh, sympy.acosh),), "'acosh' in numbers is 2.82832 at 1.7, but 1.12323 by its symbol"),
+        ((Elementary("erf", erf, sympy.erf),), "'erf' in numbers is nothing that autograd follows"),
+        (
+            (Elementary("sinh", np.sinh, sympy.sinh),),
+            "'sinh' in numbers raised .*use torch.sin and the like instead of numpy's",
+        ),
+        ((Elementary("j0", torch.special.bessel_j0, partial(sympy.besselj, 0)),), "is nothing that autograd follows"),
+        ((Elementary("bad", lambda z: z.foo(), sympy.erf),), "'bad' in numbers raised AttributeError"),
+        ((Elementary("erf", torch.erf, "erf"),), "'erf' as a symbol is 'erf'; give a function of"),
+        (
+            (Elementary("far", lambda z: torch.log(z - 9), lambda z: sympy.log(z - 9)),),
+            "is not real at any of 0.3, 0.9, 1.7, 3.1",
+        ),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
 def test_a_library_is_checked(library, message):
     with pytest.raises((TypeError, ValueError), match=message):
         checked_library(library)
+
+
+def test_a_library_is_checked_where_its_functions_are_real():
+    checked_library((*LIBRARY, ERF))
+    checked_library([Elementary("acosh", torch.acosh, sympy.acosh)])
+    checked_library([Elementary("pole", lambda z: 1 / (z - 0.3), lambda z: 1 / (z - sympy.Float(0.3)))])
 
 
 @pytest.mark.parametrize(
@@ -74,6 +96,8 @@ def test_a_library_is_checked(library, message):
     [
         (pi, sympy.pi), (-pi / 3, -sympy.pi / 3), (pi**2 / 20, sympy.pi**2 / 20), (0.05, sympy.Rational(1, 20)), (-30.0, -30),
         (2**-0.5, sympy.sqrt(2) / 2), (-(2**0.5) * pi, -sympy.sqrt(2) * sympy.pi), (1e-12, 0), (1 / 3, sympy.Rational(1, 3)),
+        (pi**0.5 / 2, sympy.sqrt(sympy.pi) / 2), (-2 / pi**0.5, -2 / sympy.sqrt(sympy.pi)),
+        ((2 * pi) ** 0.5, sympy.sqrt(2) * sympy.sqrt(sympy.pi)), ((2 * pi) ** -0.5, 1 / (sympy.sqrt(2) * sympy.sqrt(sympy.pi))),
         (0.8437261, None), (number_exp(1), None),
     ],
 )  # fmt: skip
@@ -165,7 +189,7 @@ def test_redundant_nodes_and_edges_are_pruned():
     for function, left in ((lambda a, b: exp(sin(3 * a) + b**2), [[True], [True]]), (lambda a, _: sin(3 * a), None)):
         values = function(*points.T)
         values = (values - values.mean()) / values.std()
-        kan, kept = sparsified(KAN([2, 4, 1], grid=3), points, values, Sparsity())
+        kan, kept = sparsified(KAN([2, 4, 1], grid=3), points, values)
         assert (kan(points)[:, 0] - values).square().mean().sqrt() < 2e-3
         if left is None:
             assert not kept[0][1].any()
@@ -258,6 +282,24 @@ def test_a_fit_is_no_formula():
     assert rough.obstacle == "the nearest, with 1 fitted constant, leaves a residual of 1.0e-04, above 1e-08"
     exact = Formula({"u": sympy.Float(0.5) * x}, 1e-14, 1e-15, 1e-12, None, None)
     assert judged(exact, 1) is exact
+
+
+def test_axes_may_be_called_as_constants_were():
+    solution = solve(
+        manufactured(lambda _0: sin(2.345 * _0), lambda u, _0: diff(u, _0, _0) + u, Box(_0=(0, 1))), progress=False
+    )
+    found = solution.formula()
+    assert sympy.lambdify(sympy.Symbol("_0"), found)(0.7) == pytest.approx(np.sin(2.345 * 0.7), rel=1e-12)
+
+
+def test_a_solution_without_a_history_has_a_formula():
+    solution = solve(poisson(dimension=1), progress=False)
+    assert Solution(solution.field, (), "read from elsewhere").formula() == solution.formula()
+
+
+def test_zero_is_a_formula():
+    solution = solve(manufactured(lambda x: 0 * x, lambda u, x: diff(u, x, x) + u, Box(x=(0, 1))), progress=False)
+    assert solution.formula() == 0
 
 
 def test_the_library_can_be_extended():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import exp, log, sin
 
-from kanpde import Box, Condition, Dirichlet, Neumann, Periodic, Problem, Robin, diff, div, grad, laplacian
+from kanpde import Box, Condition, Dirichlet, Neumann, Periodic, Problem, Robin, diff, div, grad, laplacian, manufactured
 from tests.equations import (
     ENDS,
     PAIR,
@@ -383,3 +383,32 @@ def test_construction_leaves_chance_alone():
     one, other = (with_walls(Dirichlet(0.0, on=WALLS)) for _ in range(2))
     assert torch.equal(torch.rand(3), expected)
     assert one.sizes == other.sizes
+
+
+@pytest.mark.parametrize(
+    "exact",
+    [
+        lambda x: torch.from_numpy(np.cosh(x.detach().numpy())),
+        lambda x: torch.special.bessel_j0(3 * x),  # whose derivative torch does not know
+        lambda x: sin(3 * x).detach() * x,
+    ],
+)
+def test_exact_solutions_that_autograd_does_not_follow_are_refused(exact):
+    """Their slopes would be zero, and any made of them would satisfy their equations."""
+    with pytest.raises(ValueError, match=r"but autograd finds .* write it with torch functions that autograd follows"):
+        manufactured(exact, lambda u, x: diff(u, x, x) - u, line)
+
+
+@pytest.mark.parametrize(
+    "exact",
+    [
+        lambda x: (x - 0.3).abs() + 1000,
+        lambda x: torch.where(x < 0.3, 1.0, 2.0).double(),
+        lambda x: torch.tanh((x - 0.5) / 1e-3),
+        lambda x: sin(1000 * x),
+        lambda x: x.sqrt(),
+        lambda x: 5 + 0 * x,
+    ],
+)
+def test_exact_solutions_may_be_kinked_steep_or_constant(exact):
+    manufactured(exact, lambda u, x: diff(u, x) - u, line)

@@ -58,3 +58,9 @@ def test_graded_points_crowd_at_the_faces():
 
     assert border(Graded(share=1.0)) == pytest.approx(0.144, abs=0.01)  # arccos(0.9) / π
     assert border(Graded()) > 1.2 * border(LatinHypercube())
+
+
+@pytest.mark.parametrize("wrong", [{"cells": 0}, {"cells": 2.0}, {"cells": 4, "each": -1}])
+def test_composite_rules_have_cells_and_nodes(wrong):
+    with pytest.raises(ValueError, match="give a positive whole number, as in CompositeGauss"):
+        CompositeGauss(**wrong)

@@ -1,5 +1,6 @@
 """Shapes and their unions, intersections, differences and products: Gauss' theorem, normals, fair shares of points."""
 
+import re
 from math import nan, pi, prod
 
 import pytest
@@ -216,8 +217,21 @@ def bare(on):
 
 
 def test_uncovered_walls_are_refused():
-    with pytest.raises(ValueError, match=r"needs 1 condition all along the rim, but 0 found at x=.*bare"):
+    with pytest.raises(ValueError, match=r"all along the rim of Disk\(x=0, y=0, radius=1\), but 0 found at x=.*bare"):
         bare(lambda disk: disk.boundary().where(lambda x, **_: x > 0))
     with pytest.raises(ValueError, match=r"lies on .* but the domain is Disk"):
         bare(lambda _: square.boundary())
     bare(lambda disk: disk.boundary())
+
+
+def test_faces_are_named_with_the_shape_that_brings_them_along():
+    """Of a pellet with a channel, both of whose rims are one."""
+    pellet, channel = Disk(x=0, y=0), Disk(x=0.3, y=0.2, radius=0.3)
+    hollow = pellet - channel
+    for own, other in ((pellet, channel), (channel, pellet)):
+        with pytest.raises(ValueError, match=re.escape(f"all along the rim of {other} in {hollow}, but 0 found")):
+            Problem(hollow, lambda u, x, y: laplacian(u, x, y), {"one": Dirichlet(0.0, on=own.boundary())})
+    assert str(hollow.boundary()) == f"the rim of {pellet} and the rim of {channel} in {hollow}"
+    assert str((hollow * Box(t=(0, 1))).at(t=0)) == f"t=0 of {hollow * Box(t=(0, 1))}"
+    assert str((square - channel).boundary()).startswith(f"x=-1, x=1, y=-1, y=1 of {square} and the rim of {channel} in (")
+    assert str(square.boundary("x")) == f"x=-1, x=1 of {square}"

@@ -12,6 +12,7 @@ from kanpde import (
     MLP,
     Adaptive,
     Box,
+    Chebyshev,
     Dirichlet,
     Disk,
     Grids,
@@ -362,3 +363,24 @@ def test_rows_that_mix_points_go_to_a_quasi_newton_method_with_a_message():
 def test_impossible_settings_fail_at_the_door(arguments, message):
     with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         solve(**{"problem": poisson(), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("network", "grids", "message"),
+    [
+        (KAN([2, 5, 1], basis=Chebyshev()), ((8, 7),), "has no degree to raise; give spans alone"),
+        (KAN([2, Product(1, rank=2)], degree=9), ((8, 7),), "lower the degree from 9 to 7"),
+        (KAN([2, Product(1, rank=2)], degree=5), ((4, 9), (8, 7)), "lower the degree from 9 to 7"),
+        (None, ((4, 5), (8, 7)), "lower the degree from 11 to 5"),
+    ],
+)
+def test_degrees_that_a_network_cannot_get_are_refused_before_a_step(network, grids, message):
+    seen = []
+    with pytest.raises(ValueError, match=message):
+        solve(poisson(), network, refine=Grids(grids), progress=seen.append)
+    assert not seen
+
+
+def test_degrees_that_a_network_has_behind_it_are_let_in():
+    Grids(((4, 5), (8, 7), (16, 9))).check(KAN([2, Product(1, rank=2)], grid=8, degree=7))
+    Grids(((8, 7),)).check(MLP([2, 3, 1]))

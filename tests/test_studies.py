@@ -3,13 +3,17 @@
 import csv
 from math import pi
 
+import numpy as np
 import pytest
 import torch
-from torch import exp, sin
+from torch import cos, exp, sin
 
-from kanpde import KAN, MLP, Box, Problem, convergence_study, fit
+from kanpde import KAN, MLP, Box, Condition, Dirichlet, Problem, convergence_study, diff, fit
+from kanpde.studies import _in_latex
 from problems.burgers_front import burgers_front
 from problems.poisson import poisson
+
+line = Box(x=(0, 1))
 
 
 @pytest.fixture(scope="module", params=[3, 5])
@@ -75,7 +79,25 @@ def test_without_an_exact_solution_estimates_tell_the_order(tmp_path):
     found.plot(tmp_path / "study.svg")
 
 
-@pytest.mark.parametrize("grids", [(), (8, 4), (4, 4)])
+def test_estimates_that_know_little_of_the_residual_tell_no_order():
+    """Of cubic splines on more spans than the estimate has: the residual is told, which falls by two orders less."""
+    wave = Condition(lambda u, x: diff(u, x) - 3 * cos(3 * x), on=line.at(x=1))
+    conditions = {"left": Dirichlet(0.0, on=line.at(x=0)), "right": wave}
+    problem = Problem(line, lambda u, x: diff(u, x, x) + 9 * sin(3 * x), conditions)
+    found = convergence_study(problem, KAN([1, 1], degree=3), (128, 256, 512))
+    for solution, row in zip(found.solutions, found.rows, strict=True):
+        assert solution.errors.unexplained > 0.9
+        assert row.estimate is None
+    assert [row.order for row in found.rows[1:]] == pytest.approx([2, 2], abs=0.1)
+    assert found.curve == []
+    assert " - " in str(found).splitlines()[1]
+
+
+def test_figures_in_latex():
+    assert [_in_latex(value) for value in (None, 4, -1.83, 2e-9)] == ["--", "$4$", "$-1.83$", r"$2.0 \cdot 10^{-9}$"]
+
+
+@pytest.mark.parametrize("grids", [(), (8, 4), (4, 4), "48", (4.0, 8.0), 8])
 def test_grids_become_finer(grids):
     with pytest.raises(ValueError, match="each larger than the one before"):
         convergence_study(poisson(), grids=grids)
@@ -86,6 +108,17 @@ def test_grids_begin_with_a_multiple():
         convergence_study(poisson(), grids=(3, 6))
     with pytest.raises(TypeError, match=r"give a KAN, whose grids are refined, or a list of networks"):
         convergence_study(poisson(), MLP([2, 4, 1]))
+
+
+@pytest.mark.parametrize("networks", [[], "KAN", [KAN([2, 5, 1]), [2, 5, 1]], 5])
+def test_networks_are_given_as_such(networks):
+    with pytest.raises(TypeError, match="give a KAN, or a list of one or more networks"):
+        convergence_study(poisson(), networks)
+
+
+def test_a_factory_is_no_problem():
+    with pytest.raises(TypeError, match=r"convergence_study takes a Problem, not <function .*call the factory"):
+        convergence_study(poisson)
 
 
 def test_functions_are_fitted_by_the_same_least_squares():
@@ -100,3 +133,20 @@ def test_functions_are_fitted_by_the_same_least_squares():
 def test_a_spline_is_fitted_with_its_order():
     study = convergence_study(fit(lambda x: sin(3 * x), Box(x=(-1, 1)), max_seconds=1).problem, KAN([1, 1], degree=3))
     assert study.rows[-1].order == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("function", "domain", "message"),
+    [
+        (3.0, line, r"the function to fit is 3\.0; give a function of \(x\)"),
+        (np.sin, line, r"the function to fit takes .*, but is called with \(x\): the axes x by keyword"),
+        (lambda x: {"u": x}, line, "the function to fit is {'u'"),
+        (lambda x, y: x + y, line, r"the function to fit takes \(x, y\), but is called with \(x\)"),
+        (lambda x: torch.from_numpy(np.sin(x.detach().numpy())), line, "write it with torch functions"),
+        (lambda u: u**2, Box(u=(0, 1)), "has an axis u, as the unknown of a fit is called"),
+        (sin, (0, 1), r"give fit\(function, domain\) a domain"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(function, domain, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fit(function, domain)

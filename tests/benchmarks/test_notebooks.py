@@ -46,7 +46,7 @@ CLAIMS = {
         assert sympy.simplify(expression - exact_front) == 0
         assert max(formula.residual, formula.misfit) < 1e-13 and formula.difference < 1e-12
         assert without.expression is None and none.expression is None
-        assert known.expression.has(sympy.erf) and abs(factor - sympy.sqrt(sympy.pi) / 2) < 1e-12
+        assert sympy.simplify(known.expression - sympy.sqrt(sympy.pi) * sympy.erf(x) / 2) == 0
     """,
     # seconds are of a machine that may have other work, so that factors are those that no such work undoes
     "5_against_mlp_and_finite_elements": """
