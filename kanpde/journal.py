@@ -270,8 +270,9 @@ class Journal:
 def _there(checkpoint: Checkpoint) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """What there is to go on from."""
     file = checkpoint.file
-    for folder in file.parent.glob(f".{file.name}-*"):  # of a run that was killed as it wrote
-        shutil.rmtree(folder, ignore_errors=True)
+    for written in (file, checkpoint.previous):
+        for folder in written.parent.glob(f".{written.name}-*"):  # of a run that was killed as it wrote
+            shutil.rmtree(folder, ignore_errors=True)
     return _newest(checkpoint) if file.exists() else None
 
 

@@ -25,7 +25,7 @@ from problems.poisson import poisson
 POINTS, REPEATS, DAMPING = 40_000, 7, 1e-3
 SIZES = (500, 2000, 5000)
 # of the predictions: measured by this, of one thread of two
-SECONDS_A_POINT, SECONDS_A_COEFFICIENT, OPERATIONS_A_SECOND, BYTES_ADDED_A_SECOND = 6e-6, 6e-8, 14e9, 4e9
+SECONDS_A_POINT, SECONDS_A_COEFFICIENT, OPERATIONS_A_SECOND, BYTES_ADDED_A_SECOND = 2e-6, 2e-8, 34e9, 14e9
 SMALL_MESSAGES = 10  # of a step
 # assumed: a network of 25 Gbit/s, and the time of the smallest message between machines
 BYTES_A_SECOND, LATENCY = 3e9, 20e-6
