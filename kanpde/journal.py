@@ -98,7 +98,7 @@ class Journal:
         self._seconds: float | None = None  # that were used when the file was written, until the budget goes on from there
         self._is_closed = False  # what comes after an interrupt, or out of time, is not on the way
         self._is_written = True
-        self._last = time.monotonic()
+        self._last = self._seen = time.monotonic()  # when the file was written, and work last seen under way
         self._has_warned = False
 
     # --- the way ----------------------------------------------------------------------------------------------------
@@ -161,7 +161,9 @@ class Journal:
         """The present work is in a state that it can be gone on with from; written if it is time."""
         if self.checkpoint is not None and not self._is_closed:
             self.middle, self._is_written = {self._current: state()}, False
-            if time.monotonic() - self._last >= self.checkpoint.every:
+            now = time.monotonic()
+            piece, self._seen = now - self._seen, now
+            if now + piece - self._last >= self.checkpoint.every:  # before another piece as long makes it later than asked for
                 self.write()
 
     def keep(self, solution: Solution, residual: float) -> None:
