@@ -231,13 +231,13 @@ class Solution:
 
         def frame(time: float) -> tuple[Any, Any, Any]:
             at[:, box.names.index(TIME)] = time
-            return places, cells, self._arrays(self._details, at)
+            return places, cells, self._arrays(self._details, at, self._corrected)
 
         if series:
             times = np.linspace(*box.axes[TIME], frames).tolist()
             write_series(path, times, map(frame, times), tags)
         else:
-            write_mesh(path, places, cells, self._arrays(self._details, at), tags)
+            write_mesh(path, places, cells, self._arrays(self._details, at, self._corrected), tags)
 
     def _fields(self, x: dict[str, Column]) -> dict[str, Column]:
         """Unknowns, their errors and, if known, exact fields, by name; without them errors are estimated."""
@@ -269,8 +269,13 @@ class Solution:
         equations = self.problem.equations(unknowns, known)
         return found | {"residual" if len(equations) == 1 else f"residual_{n}": r for n, r in equations.items()}
 
-    def _arrays(self, make: Make, points: Points) -> dict[str, NDArray[np.float64]]:
-        found = evaluated(make, points, self.field if self._missed is None else self._missed.field)
+    @property
+    def _corrected(self) -> Field:
+        """The field, with the splines of its estimated error if there is one, which hold more at each point."""
+        return self.field if self._missed is None else self._missed.field
+
+    def _arrays(self, make: Make, points: Points, field: Field) -> dict[str, NDArray[np.float64]]:
+        found = evaluated(make, points, field)
         return {name: (u[:, 0] if u.shape[1] == 1 else u).numpy() for name, u in found.items()}
 
     def plot(self, path: str | Path, points: int = 161) -> None:
@@ -288,11 +293,12 @@ class Solution:
         fixed = {n: 0.6 * low + 0.4 * high for n, (low, high) in domain.axes.items() if n not in shown}
         times = np.linspace(*domain.axes[TIME], PICTURED_TIMES).tolist() if strip else []
         frames: dict[str, list[NDArray[np.float64]]] = {}
+        held = self.field if self.problem.exact else self._corrected
         for moment in [{TIME: time} for time in times] or [{}]:
             for n, value in (fixed | moment).items():
                 at[:, domain.names.index(n)] = value
             outside = ~domain.contains(at).numpy()
-            for name, values in self._arrays(self._fields, at).items():
+            for name, values in self._arrays(self._fields, at, held).items():
                 frames.setdefault(name.replace("_", " "), []).append(np.where(outside, np.nan, values).reshape(shape))
         title = ", ".join(f"{n} = {value:.4g}" for n, value in fixed.items() if not (strip and n == TIME))
         if strip:
