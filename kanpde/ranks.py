@@ -12,6 +12,7 @@ know at once. Tensors travel as they are: by gloo from the memory of CPUs, by nc
 """
 
 import atexit
+import importlib
 import os
 import signal
 import threading
@@ -121,6 +122,9 @@ def joined(work: str) -> Iterator[None]:
         yield
         return
     if not dist.is_initialized():
+        # Its functions have the group there is on import as a default: imported later, as by torch's optimizers, they would
+        # keep the group, and the threads of gloo, beyond its end, and the interpreter's end would abort the process.
+        importlib.import_module("torch.distributed.nn.functional")
         with _Group(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])).exchange():
             dist.init_process_group(timeout=SILENCE)  # gloo for CPUs and, where there are GPUs, nccl for those
         atexit.register(dist.destroy_process_group)

@@ -1,5 +1,6 @@
 """What the tests of many processes have them do: `torchrun … -m tests.ranks_at_work NAME FOLDER`."""
 
+import atexit
 import json
 import os
 import signal
@@ -88,8 +89,15 @@ def stepped(name: str) -> dict[str, Any]:
     return found
 
 
+def remain(folder: Path) -> None:
+    """Tell the threads that there still are, by name, where the system tells them."""
+    names = [(thread / "comm").read_text() for thread in Path("/proc/self/task").glob("*")]
+    (folder / f"threads{RANK}").write_text("".join(names))
+
+
 def steps(folder: Path) -> None:
     """All ways, each from its start; every rank tells what it has."""
+    atexit.register(remain, folder)  # before there is a group: so after its end
     with joined("steps"):
         found = {f"{name}/{key}": value for name in WAYS for key, value in stepped(name).items()}
     np.savez(folder / f"rank{RANK}.npz", **found)
