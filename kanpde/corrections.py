@@ -4,13 +4,15 @@ With L the derivative of equations and conditions at u, e = u* − u satisfies L
 by least squares on collocation points, within the same ansatz, among all products of splines on grids that owe nothing to the
 network. So ‖e‖ is the norm of the residual that is dual to v ↦ ‖L*v‖, computed by its Riesz representative (I. Babuška
 and W. Rheinboldt, Int. J. Numer. Methods Eng. 12, 1978; for networks arXiv 2210.14129), and not the one of its values, which
-says little where L amplifies. For linear equations the splines are all that is approximate; others are only indicated.
+says little where L amplifies. For linear equations the splines are all that is approximate; others are only indicated. Slabs
+of time have splines of their own: see `slab_corrections`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from math import comb, sqrt
+from operator import itemgetter
 from typing import Annotated
 
 import torch
@@ -27,12 +29,13 @@ from kanpde.networks import KAN
 from kanpde.pieces import Dense, Piece
 from kanpde.residuals import Objective
 from kanpde.sampling import Graded
+from kanpde.slab_corrections import slab_correction
 from kanpde.slabs import Slabs, time_splines
 
 MOST = {1: 192, 2: 576, 3: 512}  # splines of a single output, by the number of axes
 AT_INTERFACES = 2  # times as many for each material, as an interface curves through the spans
 MANY_AXES = 300  # products where those of all splines would be too many
-ROWS, MORE_ROWS = 4, 16  # for each coefficient; more on lines, and of slabs, which end at rounding: noise of points
+ROWS, MORE_ROWS = 4, 16  # for each coefficient; more on lines, and of patches, which end at rounding: noise of points
 EXPLAINED = 0.03  # a grid is enough if it leaves less than this of the residual
 # on a shape some splines touch few points, or none; on a box nothing is to be damped
 DAMPING, DAMPING_ON_SHAPES = 1e-22, 1e-10
@@ -41,7 +44,7 @@ DAMPING, DAMPING_ON_SHAPES = 1e-22, 1e-10
 class Corrected(Field):
     """A field and, added to it, the change that a network makes within the same ansatz: what is built in stays."""
 
-    def __init__(self, base: Field, network: KAN) -> None:
+    def __init__(self, base: Field, network: KAN | Slabs) -> None:
         vars(self).update(vars(base.with_network(network)))
         self.base = base
 
@@ -58,13 +61,11 @@ class Corrected(Field):
 class Correction:
     """What to add to a field so that its equations, linearized, hold: minus its error.
 
-    `unexplained` is the share of ‖r‖ that the splines leave, of high frequencies or of noise, which matter less; `size` is the
-    largest root mean square of an unknown's change.
+    `unexplained` is the share of ‖r‖ that the splines leave, of high frequencies or of noise, which matter less.
     """
 
     field: Corrected
     unexplained: float
-    size: float
 
     def __call__(self, x: Mapping[str, Column]) -> dict[str, Column]:
         return self.field.change(**x)
@@ -77,23 +78,28 @@ def correction(field: Field) -> Correction | None:
     the smaller change counts: both hold the error, and each its own noise.
     """
     problem = field.problem
+    if isinstance(field.network, Slabs) and not field.network.is_patch:
+        halved = slab_correction(field, field.network)
+        return None if halved is None else Correction(Corrected(field, halved[0]), halved[1])
     dimension = problem.domain.dimension
     materials = len(problem.materials) + 1
     each = MOST.get(dimension, 0) / (1 if dimension == 1 else sqrt(_count(field) / materials))
     each *= 1 if materials == 1 else AT_INTERFACES
     fewest = problem.order + 5
     finest = max(round(each ** (1 / dimension)), fewest)
-    tried: list[Correction] = []
+    tried: list[tuple[float, Correction]] = []
     for count, seed in dict.fromkeys([(max(finest // 2, fewest), 0), (finest, 0), (finest, 1)]):  # with many axes both are one
         found = _correction(field, count, seed)
-        if found is None or found.unexplained < EXPLAINED:
-            return found
+        if found is None:
+            return None
+        if found[1].unexplained < EXPLAINED:
+            return found[1]
         tried.append(found)
-    return min(tried[-2:], key=lambda one: one.size)
+    return min(tried[-2:], key=itemgetter(0))[1]
 
 
-def _correction(field: Field, count: int, seed: int) -> Correction | None:
-    """With so many splines on each axis, on points that depend on the seed."""
+def _correction(field: Field, count: int, seed: int) -> tuple[float, Correction] | None:
+    """With so many splines on each axis, on points that depend on the seed; and the largest root mean square of a change."""
     problem = field.problem
     network = _products(field, count)
     corrected = Corrected(field, network)
@@ -114,7 +120,7 @@ def _correction(field: Field, count: int, seed: int) -> Correction | None:
     left = 1 - system.reduction(move) / system.squares if system.squares > 0 else 0.0
     changes = corrected.change(**columns(objective.batch.interior, problem.domain.names)).values()
     size = max(change.detach().square().mean().sqrt().item() for change in changes)
-    return Correction(corrected, max(left, 0.0) ** 0.5, size)
+    return size, Correction(corrected, max(left, 0.0) ** 0.5)
 
 
 def _first_columns(network: KAN) -> int:

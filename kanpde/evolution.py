@@ -20,7 +20,7 @@ from kanpde.field import Field
 from kanpde.lines import Coefficients, Line
 from kanpde.networks import KAN
 from kanpde.slabs import slab_network, time_values
-from kanpde.tensors import Frame, Group, Plane, Sites, condition_columns, equation_columns
+from kanpde.tensors import Frame, Functions, Group, Plane, Sites, condition_columns, equation_columns
 
 PER_SPAN = 2  # Gauss points
 OUTER, MORE = 3, 6  # spans at either end of a line that have more of them
@@ -38,6 +38,10 @@ class Strip(Plane):
         self.start, self.end = self.interval(1)
         self.started = {u: low for u, (low, _) in self.ends(1).items()}
         self.orders = {u: by_axis[TIME] for u, by_axis in self.problem.orders.items()}
+
+    def carried(self, slab: int) -> dict[str, int]:
+        """How many polynomials of a slab are given: the first one's by what is built in, those of others by the one before."""
+        return self.orders if slab else self.started
 
 
 @dataclass
@@ -127,14 +131,29 @@ class Slab:
                     on, own = Sites(self.frame, end, tau), every[-1:] if side else every[:1]
                     yield Group(on, condition_columns(name, on, face), own, (t_weights[None] / 2).sqrt())
 
+    def correct(self, base: Functions) -> tuple[float, float] | None:
+        """Take the slab for a change of other coefficients, and make it that of a step from there.
+
+        Returns ‖r‖² before it and, if it were linear, after it; None if there is no such step.
+        """
+        change = self.coefficients
+        self.coefficients = {u: base[u] + c for u, c in change.items()}
+        normal = self._linearized()
+        step = _step(normal)
+        if step is None:
+            return None
+        self.coefficients = change
+        self._move(step)
+        return normal.squares, normal.squares + (step * normal.right).sum().item()
+
     def solve(self, goal: float) -> bool:
         """Gauss–Newton steps until they move the solution by much less than `goal` or than spans miss; whether they do."""
         before = inf
         for _ in range(STEPS):
             normal = self._linearized()
             self.residual = sqrt(normal.squares)
-            step = normal.step() if isfinite(normal.squares) else None
-            if step is None or not torch.isfinite(step).all():
+            step = _step(normal)
+            if step is None:
                 return False
             self.moved = self._move(step)
             if self.moved < 1e-2 * max(goal, self.missed) or ROUNDING > self.moved > 0.3 * before:
@@ -204,3 +223,9 @@ class Slab:
 
     def network(self) -> KAN:
         return self.trace().network(self.strip.numbers[1])
+
+
+def _step(normal: NormalBand) -> Coefficients | None:
+    """None if there is none, or one of no numbers."""
+    step = normal.step() if isfinite(normal.squares) else None
+    return step if step is not None and torch.isfinite(step).all() else None

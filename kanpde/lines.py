@@ -3,7 +3,7 @@
 Sources: C. de Boor, A Practical Guide to Splines (2001), chapter XII, for the breaks; J. Favard's constant for the error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import pi
 from typing import Annotated
@@ -35,6 +35,10 @@ class Line:
     @staticmethod
     def uniform(spans: int, degree: int, ring: bool) -> "Line":
         return Line(torch.linspace(-1, 1, spans + 1, dtype=torch.float64), degree, ring)
+
+    def halved(self) -> "Line":
+        """With a break in the middle of each span."""
+        return replace(self, breaks=torch.cat([self.breaks, (self.breaks[:-1] + self.breaks[1:]) / 2]).sort().values)
 
     @property
     def spans(self) -> int:

@@ -123,7 +123,7 @@ class March:
         self.traces: list[Trace] = []
         self.tried = 0
         self.line = Line.uniform(_fewest(degree), degree, strip.rings[0])
-        nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.started.items()}
+        nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.carried(0).items()}
         self.reached = State(strip.start, self.line, nothing)
         self.duration = (strip.end - strip.start) / 16
         # what spans, slabs and steps leave where finer ones do not help
@@ -150,8 +150,8 @@ class March:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         self.traces = [
-            Trace(start, replace(self.line, breaks=breaks), coefficients, self.strip.started)
-            for start, breaks, coefficients in state["slabs"]
+            Trace(start, replace(self.line, breaks=breaks), coefficients, self.strip.carried(number))
+            for number, (start, breaks, coefficients) in enumerate(state["slabs"])
         ]
         time, breaks, derivatives = state["reached"]
         self.reached = State(time, replace(self.line, breaks=breaks), derivatives)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Annotated
 
+import numpy as np
 import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor, nn
@@ -41,6 +42,22 @@ def time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 funct
     tau = torch.cos(torch.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1))
     design = LocalBasis(tau[:, None], _one_span(degree), degree).derivative(0)[:, :, 0].T
     return torch.linalg.solve(design, time_values(carried, degree, 0, tau).T)
+
+
+@cache
+def halves(whole: int, part: int, degree: int) -> Annotated[Tensor, "2 functions functions"]:
+    """The time functions of a slab by those of its first and of its second half, of which `part` are carried.
+
+    They are exact, as all numbers are dyadic fractions: rounding in the velocities at the middle would go on to the end.
+    """
+    own = _chebyshev(time_functions(part, degree))
+    placed = [[f(Chebyshev([middle, 0.5])) for f in time_functions(whole, degree)] for middle in (-0.5, 0.5)]
+    return torch.stack([torch.linalg.solve_triangular(own, _chebyshev(fs), upper=False, left=False) for fs in placed])
+
+
+def _chebyshev(functions: Sequence[Chebyshev]) -> Annotated[Tensor, "functions degree+1"]:
+    """Coefficients, below as many functions of lower degrees."""
+    return torch.tensor([np.pad(f.coef, (0, len(functions) - len(f.coef))).tolist() for f in functions], dtype=torch.float64)
 
 
 def _one_span(degree: int) -> Annotated[Tensor, "1 knots"]:
@@ -104,14 +121,27 @@ class Slabs(nn.Module):
     def parts(self) -> list[KAN]:
         return list(self.kans)  # pyright: ignore[reportReturnType]
 
+    def line(self, number: int) -> Line:
+        """The splines of a slab."""
+        kan, space = self.parts[number], 1 - self.axis
+        return Line(_breaks(kan)[space], self.degree, space in kan.periodic)
+
+    def coefficients(self, number: int) -> list[Annotated[Tensor, "functions degree+1"]]:
+        """Of the φⱼ of each output of a slab, as they were given to `slab_network`."""
+        layer, space = self.parts[number].layers[0], 1 - self.axis
+        first, count = int(layer.first_row[space]), int(layer.counts[space])
+        return list(layer.table.detach()[first : first + count].split(self.degree + 1, 1))
+
     @property
     def grid(self) -> int:
         """The largest number of spans of an input."""
         return max(kan.grid for kan in self.parts)
 
     @property
-    def degree(self) -> int | None:
-        return self.parts[0].degree
+    def degree(self) -> int:
+        degree = self.parts[0].degree
+        assert degree is not None  # of splines
+        return degree
 
     @property
     def periodic(self) -> tuple[int, ...]:
@@ -133,8 +163,7 @@ class Slabs(nn.Module):
         for number, kan in enumerate(self.parts):
             start, end = self.times[number], self.times[number + 1]
             pair = []
-            for axis, (knots, low, high) in enumerate(zip(kan.layers[0].knots, *kan.layers[0].ends, strict=True)):
-                breaks = knots[(knots >= low) & (knots <= high)].unique()
+            for axis, breaks in enumerate(_breaks(kan)):
                 each = IN_TIME if len(breaks) == 2 else IN_SPACE
                 placed = torch.lerp(start, end, (breaks + 1) / 2) if axis == self.axis else breaks
                 pair.append(gauss_on_spans(placed, each))
@@ -154,6 +183,12 @@ class Slabs(nn.Module):
             found.append(self.parts[slab](torch.cat(own, 1)))
             places.append(at)
         return torch.cat(found)[torch.cat(places).argsort()]
+
+
+def _breaks(kan: KAN) -> list[Annotated[Tensor, "spans+1"]]:
+    """Of each input."""
+    layer = kan.layers[0]
+    return [row[(row >= low) & (row <= high)].unique() for row, low, high in zip(layer.knots, *layer.ends, strict=True)]
 
 
 def patch_network(

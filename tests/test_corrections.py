@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, exp, nn, sin
 
-from kanpde import KAN, Box, Condition, Dirichlet, Grids, Problem, diff, laplacian, manufactured, solve
+from kanpde import KAN, Box, Condition, Dirichlet, Grids, Marching, Problem, diff, laplacian, manufactured, solve
 from kanpde.corrections import _products, correction, is_linear
 from kanpde.derivatives import Column
 from kanpde.errors import ROUNDING, distance, estimated, measured_errors
@@ -86,6 +86,14 @@ def test_estimates_are_the_errors_of_coarse_networks(name):
 def test_evolutions_and_nonlinear_equations_are_estimated_too(name):
     solution = solve(FACTORIES[name](), refine=Grids((4, 8) if name != "pendulum" else (64,)))
     assert 0.7 < solution.errors.estimate / solution.errors.relative_l2 < (2 if name == "kovasznay" else 1.5)
+
+
+@pytest.mark.parametrize("name", ["heat", "wave", "kdv_soliton"])
+def test_marches_are_estimated_slab_by_slab(name):
+    """Whether spans, slabs or, in the end, rounding decide."""
+    solution = solve(FACTORIES[name](), refine=Marching((1e-3, 1e-13)))
+    for stage in solution.history:
+        assert 0.4 < stage.errors.estimate / stage.errors.relative_l2 < 2.5
 
 
 def test_more_than_three_axes():

@@ -28,8 +28,9 @@ from kanpde.field import Field
 from kanpde.lines import Line
 from kanpde.marching import March, blank, no_evolution
 from kanpde.progress import Progress
-from kanpde.slabs import Slabs, slab_network, time_functions, time_values
+from kanpde.slabs import Slabs, halves, slab_network, time_functions, time_values
 from problems.advection import advection
+from problems.allen_cahn import allen_cahn
 from problems.burgers import burgers
 from problems.heat import heat
 from problems.kdv_soliton import kdv_soliton
@@ -67,6 +68,19 @@ def test_time_functions_span_all_polynomials_and_the_first_are_what_is_carried(c
         assert torch.allclose(at_start, expected)
 
 
+@pytest.mark.parametrize(("whole", "part"), [(0, 0), (0, 1), (1, 1), (2, 2), (3, 3)])
+def test_time_functions_are_those_of_halves_to_the_last_bit(whole, part):
+    """So that velocities at the middle agree."""
+    tau = torch.linspace(-1, 1, 30, dtype=torch.float64)
+    first, second = halves(whole, part, 11)
+    for middle, half in ((-0.5, first), (0.5, second)):
+        for order in (0, 1):
+            expected = time_values(whole, 11, order, middle + tau / 2)
+            found = half @ time_values(part, 11, order, tau) * 2**order
+            assert (found - expected).abs().max() < 1e-14 * expected.abs().max()
+        assert torch.equal(half * 2**40, (half * 2**40).round())  # dyadic: nothing was rounded
+
+
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("time_axis", [0, 1])
 def test_the_network_of_a_slab_is_the_sum_of_products(periodic, time_axis):
@@ -79,6 +93,9 @@ def test_the_network_of_a_slab_is_the_sum_of_products(periodic, time_axis):
     for output, (c, carried) in enumerate(zip(each, [1, 2], strict=True)):
         expected = (line.values(c, x) * time_values(carried, DEGREE, 0, tau).T).sum(1)
         assert torch.allclose(found[:, output], expected, rtol=1e-11, atol=1e-11)
+    slabs = Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], time_axis, 1.0)
+    assert torch.equal(slabs.line(0).breaks, line.breaks)
+    assert all(torch.equal(own, given) for own, given in zip(slabs.coefficients(0), each, strict=True))
 
 
 @pytest.mark.parametrize("factory", [burgers, sine_gordon, schrodinger, kdv_soliton, advection, heat])
@@ -162,6 +179,17 @@ def test_slabs_continue_each_other(factory, smoothness):
     assert (u - v).abs().max() < 1e-8 * u.abs().max()
     if smoothness == 2:
         assert (u_t - v_t).abs().max() < 1e-7 * u_t.abs().max()
+
+
+def test_a_march_goes_on_from_its_state():
+    """Also where the first slab carries nothing, as its start is not built in."""
+    march = March(strip(allen_cahn()), DEGREE, 1e-2, lambda *_: None)
+    march.run()
+    again = March(march.strip, DEGREE, 1e-2, lambda *_: None)
+    again.resume(march.state())
+    x = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    assert again.is_done
+    assert torch.equal(again.network()(x), march.network()(x))
 
 
 @pytest.mark.parametrize("tol", [1e-5, 1e-10])
