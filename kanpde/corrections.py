@@ -87,6 +87,8 @@ def correction(field: Field) -> Correction | None:
     each *= 1 if materials == 1 else AT_INTERFACES
     fewest = problem.order + 5
     finest = max(round(each ** (1 / dimension)), fewest)
+    if _trial(field)[0].obstacle() is not None:
+        return None
     tried: list[tuple[float, Correction]] = []
     for count, seed in dict.fromkeys([(max(finest // 2, fewest), 0), (finest, 0), (finest, 1)]):  # with many axes both are one
         found = _correction(field, count, seed)
@@ -105,8 +107,6 @@ def _correction(field: Field, count: int, seed: int) -> tuple[float, Correction]
     corrected = Corrected(field, network)
     rows = MORE_ROWS if problem.domain.dimension == 1 or isinstance(field.network, Slabs) else ROWS
     objective = Objective(corrected, Graded(), {}, rows * _first_columns(network) // len(problem.unknowns), seed)
-    if objective.obstacle() is not None:
-        return None
     factorization = QR() if problem.domain.dimension == 1 else NormalEquations()
     damping = DAMPING if problem.domain.share == 1 else DAMPING_ON_SHAPES
     system = factorization.factorize(_chosen(objective, network), damping)
@@ -176,14 +176,19 @@ def _count(field: Field) -> int:
     return (len(field.problem.materials) + 1) * sum(ansatz.pieces for ansatz in field.ansatz.values())
 
 
+def _trial(field: Field) -> tuple[Objective, int]:
+    """Of few splines on few points; and the coefficients of those."""
+    network = _products(field, field.problem.order + 5)
+    return Objective(Corrected(field, network), Graded(), {}, 64, seed=0), _first_columns(network)
+
+
 def is_linear(field: Field) -> bool:
     """Whether equations and conditions are affine in the unknowns: their second difference vanishes."""
-    network = _products(field, field.problem.order + 5)
-    objective = Objective(Corrected(field, network), Graded(), {}, 64, seed=0)
+    objective, own = _trial(field)
     random = torch.randn(objective.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     start, rows = objective.coefficients, []
     direction = torch.zeros_like(start)
-    direction[: _first_columns(network)] = random[: _first_columns(network)]
+    direction[:own] = random[:own]
     for step in (0.0, 1.0, 2.0):
         objective.coefficients = torch.where(direction != 0, step * direction, start)
         rows.append(objective.residual())

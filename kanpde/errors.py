@@ -103,25 +103,34 @@ def estimated(field: Field) -> Correction | None:
 def measured_errors(field: Field, missed: Correction | None) -> Errors:
     """By quadrature over the domain."""
     problem = field.problem
+    if missed is None and problem.exact is None:
+        return Errors(None, None, None, None, None)
     points, weights = _placed(field)
-    estimate, unexplained = None, None
+
+    def compared(x: dict[str, Column]) -> dict[str, Tensor]:
+        """What is missed, and the unknown with it; then its difference from the exact one, with slopes, and that."""
+        unknowns = field(**x)
+        found = {name: list[Tensor]() for name in unknowns}
+        for name, change in ({} if missed is None else missed(x)).items():
+            found[name] += [change, unknowns[name] + change]
+        for name, exact in ({} if problem.exact is None else problem.exact_columns(x)).items():
+            one, other = (torch.cat([v, *grad(v, *x.values())], 1) for v in (unknowns[name], exact))
+            found[name] += [one - other, other]
+        return {name: torch.cat(columns, 1) for name, columns in found.items()}
+
+    fields = [field] if missed is None else [field, missed.field]
+    found = torch.stack(list(evaluated(compared, points, *fields).values()))
+    squares = weights @ found.square()
+    estimate = unexplained = None
     if missed is not None:
         unexplained = missed.unexplained
-        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, missed.field)
-        squares = weights @ torch.stack(list(found.values())).square()
         estimate = hypot(_relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
             estimate = min(estimate, field.network.tolerance)
+        found, squares = found[:, :, 2:], squares[:, 2:]
     if problem.exact is None:
         return Errors(None, None, None, estimate, unexplained)
-
-    def compared(x: dict[str, Column]) -> dict[str, Tensor]:
-        exact = problem.exact_columns(x)
-        jets = {n: [torch.cat([v, *grad(v, *x.values())], 1) for v in (u, exact[n])] for n, u in field(**x).items()}
-        return {name: torch.cat([one - other, other], 1) for name, (one, other) in jets.items()}
-
-    found = torch.stack(list(evaluated(compared, points, field).values()))
-    missing, exact = (weights @ found.square()).chunk(2, 1)  # mean squares of value and slopes, by unknown
+    missing, exact = squares.chunk(2, 1)  # of value and slopes, by unknown
     l2, h1 = _relative(missing[:, 0], exact[:, 0]), _relative(missing.sum(1), exact.sum(1))
     return Errors(l2, h1, found[:, :, 0].abs().max().item(), estimate, unexplained)
 
