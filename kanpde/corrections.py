@@ -32,7 +32,7 @@ from kanpde.sampling import Graded
 from kanpde.slab_corrections import slab_correction
 from kanpde.slabs import Slabs, time_splines
 
-MOST = {1: 192, 2: 576, 3: 512}  # splines of a single output, by the number of axes
+MOST = {1: 288, 2: 576, 3: 512}  # splines of a single output, by the number of axes
 AT_INTERFACES = 2  # times as many for each material, as an interface curves through the spans
 MANY_AXES = 300  # products where those of all splines would be too many
 ROWS, MORE_ROWS = 4, 16  # for each coefficient; more on lines, and of patches, which end at rounding: noise of points
