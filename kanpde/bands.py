@@ -86,7 +86,7 @@ class NormalBand:
             stored[:, i, : lower - i] = scaled[:, :, i].flatten(1)[:, i:]
         stored[:, :, 0] += SHIFT
         try:
-            lapack = stored.view(-1, lower).numpy().T
+            lapack = stored.view(-1, lower).cpu().numpy().T
             return Factors(cholesky_banded(lapack, overwrite_ab=True, lower=True, check_finite=False), scale, self.ring)
         except LinAlgError:
             return None
@@ -98,7 +98,7 @@ class NormalBand:
         """The blocks at and below the diagonal, transposed, by the places where functions stand; see `_order`."""
         if not self.ring:
             return band.transpose(0, 1)
-        order = torch.from_numpy(_order(self.count, True))
+        order = torch.as_tensor(_order(self.count, True))
         here, there = order.expand(self.width, -1), order[self._neighbours()]
         first, offset = torch.minimum(here, there), (here - there).abs()
         found = band.new_zeros(self.count, int(offset.max()) + 1, self.block, self.block)
@@ -115,10 +115,10 @@ class Factors:
         """(JᵀJ)⁻¹ of one right side, or several in a last dimension."""
         scale = self.scale if right.dim() == 2 else self.scale[..., None]
         ordered = np.empty(right.shape)
-        ordered[self.order] = (right / scale).numpy()
+        ordered[self.order] = (right / scale).cpu().numpy()
         columns = ordered.reshape(scale.numel(), -1)
         solved = cho_solve_banded((self.factor, True), columns, overwrite_b=True, check_finite=False)
-        return torch.from_numpy(solved.reshape(right.shape)[self.order]) / scale
+        return torch.as_tensor(solved.reshape(right.shape)[self.order]) / scale
 
 
 def _order(count: int, ring: bool) -> NDArray[np.int64]:

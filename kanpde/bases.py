@@ -91,7 +91,7 @@ class Everywhere:
 
     def __init__(self, x: Points, counts: PerInput, derivatives: Callable[[int], Alive]) -> None:
         self.first, self._made = torch.zeros_like(x, dtype=torch.long), derivatives
-        self._beyond = torch.arange(int(counts.max()))[:, None, None] >= counts
+        self._beyond = torch.arange(int(counts.max()), device=x.device)[:, None, None] >= counts
         self._derivatives: dict[int, Alive] = {}
 
     def derivative(self, order: int) -> Alive:

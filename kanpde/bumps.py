@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from kanpde.bases import Alive, Basis, Everywhere, Functions, PerInput, Points
+from kanpde.devices import CPU
 from kanpde.splines import Knots
 
 BEYOND = 3.0  # σ, as far as Gaussians outside of the range have their centres
@@ -52,7 +53,7 @@ class Gaussian(Basis):
         low, high = self.ends(knots, periodic)
         counts, outside = self.counts(knots, periodic), self._outside
         span = ((high - low) / (counts - 2 * outside - 1))[:, None]
-        centres = low[:, None] + span * torch.arange(-outside, int(counts.max()) - outside, dtype=x.dtype)
+        centres = low[:, None] + span * torch.arange(-outside, int(counts.max()) - outside, dtype=x.dtype, device=x.device)
         t, width = _bumps(x, centres, self.width * span), self.width * span.T
         return Everywhere(x, counts, lambda order: gaussian_derivative(t, order) / width**order)
 
@@ -72,7 +73,8 @@ class MexicanHat(Basis):
         _check_width(self, self.width)
 
     def counts(self, knots: Knots, periodic: Tensor) -> PerInput:
-        return torch.tensor([len(_levels(spans)[0]) + 1 for spans in (self.lengths(knots, periodic) - 1).tolist()])
+        each = [len(_levels(spans)[0]) + 1 for spans in (self.lengths(knots, periodic) - 1).tolist()]
+        return torch.tensor(each, device=knots.device)
 
     def spread(self, alive: int) -> Tensor:
         return (1 + torch.arange(alive) // 4).double() ** -2  # as the squares of spans, from level to level
@@ -83,7 +85,8 @@ class MexicanHat(Basis):
     def at(self, x: Points, knots: Knots, periodic: Tensor) -> Functions:
         low, high = self.ends(knots, periodic)
         levels = [_levels(spans) for spans in (self.lengths(knots, periodic) - 1).tolist()]
-        share, width = (pad_sequence(list(rows), batch_first=True, padding_value=1.0) for rows in zip(*levels, strict=True))
+        padded = (pad_sequence(list(rows), batch_first=True, padding_value=1.0) for rows in zip(*levels, strict=True))
+        share, width = (rows.to(x.device) for rows in padded)
         length = (high - low)[:, None]
         widths = self.width * length * width
         t = _bumps(x, low[:, None] + length * share, widths)
@@ -101,7 +104,7 @@ def _levels(spans: int) -> tuple[Tensor, Tensor]:
     levels = [spans]
     while levels[0] > 1:
         levels.insert(0, (levels[0] + 1) // 2)
-    float64 = partial(torch.tensor, dtype=torch.float64)
+    float64 = partial(torch.tensor, dtype=torch.float64, device=CPU)
     centres = [number / n for n in levels for number in range(-1, n + 2)]
     return float64(centres), float64([1 / n for n in levels for _ in range(n + 3)])
 

@@ -17,13 +17,14 @@ from typing import Any, NoReturn
 import torch
 
 import kanpde
+from kanpde.devices import CPU, at, check_device
 from kanpde.export import check_place
 from kanpde.journal import CheckpointError
 from kanpde.logs import LOGGER, JSONLines
 from kanpde.plot import SUFFIXES
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED
-from kanpde.ranks import LostRankError, is_first
+from kanpde.ranks import LostRankError, is_first, own_device
 from kanpde.saved import SAVED
 from kanpde.solution import check_vtk
 from kanpde.solver import solve
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.log and is_first():
                 _log_to(options.log)
         # what goes wrong from here on is no input error, and keeps its traceback
-        with _reported(CheckpointError):
+        with _reported(CheckpointError), at(options.device):
             solution = solve(
                 problem, tol=options.tol, max_seconds=options.max_seconds, seed=options.seed, checkpoint=options.checkpoint
             )
@@ -124,6 +125,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("--log", metavar="FILE", help="add a line of JSON for each stage: .jsonl")
     command.add_argument("--tol", type=_positive, metavar="X", help="stop at this relative residual")
     command.add_argument("--max-seconds", type=_positive, metavar="S", help="stop after this time")
+    command.add_argument(
+        "--device", type=_device, default=CPU, metavar="D", help="where to compute: cpu, or cuda, cuda:1, … (cpu)"
+    )
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of all random numbers (0)")
     # argparse does not intermix options and values below a subcommand: those after an option are left over
     options, rest = parser.parse_known_args(arguments)
@@ -141,6 +145,15 @@ def _positive(text: str) -> float:
     if not 0 < number < inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number; write one like 1e-8 or 30")
     return number
+
+
+def _device(text: str) -> torch.device:
+    try:
+        device = own_device(torch.device(text))
+        check_device(device)
+    except (RuntimeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error).splitlines()[0]) from None
+    return device
 
 
 def _seed(text: str) -> int:

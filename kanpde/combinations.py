@@ -85,7 +85,7 @@ class _Pair(Shape):
 
     @cached_property
     def share(self) -> float:
-        unit = torch.from_numpy(qmc.Sobol(self.dimension, rng=np.random.default_rng(0)).random_base2(14))
+        unit = torch.as_tensor(qmc.Sobol(self.dimension, rng=np.random.default_rng(0)).random_base2(14))
         return self.placed(unit)[1].double().mean().item()
 
     @property
@@ -203,7 +203,7 @@ class _Pair(Shape):
         for shape in self._shapes():
 
             def inside(along: NDArray[np.float64], shape: Domain = shape) -> NDArray[np.bool_]:
-                return shape.contains(self.curve(face, torch.from_numpy(along))[0], 1e-14).numpy()
+                return shape.contains(self.curve(face, torch.as_tensor(along))[0], 1e-14).cpu().numpy()
 
             changed = np.flatnonzero(np.diff(inside(grid)))
             found = crossings(inside, grid[changed], grid[changed + 1])

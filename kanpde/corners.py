@@ -96,7 +96,7 @@ def _contradicts(problem: Problem, unknown: str, corner: Corner) -> bool:
     values = [_value(problem, unknown, point) for point in beside(problem.domain, corner, corner.reach / 10).split(1)]
     if any(value is None for value in values):
         return False
-    unit = torch.quasirandom.SobolEngine(problem.domain.dimension).draw(16, dtype=torch.float64)
+    unit = torch.as_tensor(torch.quasirandom.SobolEngine(problem.domain.dimension).draw(16, dtype=torch.float64))
     points = problem.domain.points(unit)
     for name, at in zip(corner.names, corner.place, strict=True):
         points[:, problem.domain.names.index(name)] = at
@@ -138,7 +138,7 @@ def _are_held(problem: Problem, unknown: str, points: Points) -> list[bool]:
 
 def _is_seen_behind(problem: Problem, corner: Corner) -> bool:
     """Whether the domain goes on behind a corner, between the extensions of its edges, where angles jump."""
-    unit = torch.quasirandom.SobolEngine(problem.domain.dimension).draw(2048, dtype=torch.float64)
+    unit = torch.as_tensor(torch.quasirandom.SobolEngine(problem.domain.dimension).draw(2048, dtype=torch.float64))
     points = problem.domain.points(unit)
     points = points[problem.domain.contains(points, -1e-6)]  # on the edges rounding turns angles
     _, angle = corner.polar(columns(points, problem.domain.names))

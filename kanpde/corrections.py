@@ -20,6 +20,7 @@ from torch import Tensor
 
 from kanpde.bases import Splines
 from kanpde.derivatives import Column
+from kanpde.devices import normal
 from kanpde.factorizations import QR, NormalEquations
 from kanpde.field import Field
 from kanpde.functions import columns
@@ -162,7 +163,9 @@ def _products(field: Field, count: int) -> KAN:
     parts, end, random = [], torch.ones(1, dtype=torch.float64), torch.Generator()
     for axis, (several, own) in enumerate(zip(spans, counts, strict=True)):
         part = Layer.initial(-end, end, nodes, several, Splines(degree), torch.tensor([axis in wraps]), random)
-        functions = time_splines(0, degree) if few and axis not in wraps else torch.eye(own, dtype=torch.float64)
+        functions = (
+            torch.as_tensor(time_splines(0, degree)) if few and axis not in wraps else torch.eye(own, dtype=torch.float64)
+        )
         with torch.no_grad():
             part.table.zero_()
             if axis > 0:
@@ -185,7 +188,7 @@ def _trial(field: Field) -> tuple[Objective, int]:
 def is_linear(field: Field) -> bool:
     """Whether equations and conditions are affine in the unknowns: their second difference vanishes."""
     objective, own = _trial(field)
-    random = torch.randn(objective.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    random = normal(objective.size, random=torch.Generator().manual_seed(0))
     start, rows = objective.coefficients, []
     direction = torch.zeros_like(start)
     direction[:own] = random[:own]

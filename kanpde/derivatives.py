@@ -11,6 +11,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from kanpde.devices import at, uniform
+
 Column = Annotated[Tensor, "points 1"]
 MultiIndex = tuple[int, ...]
 
@@ -145,9 +147,10 @@ class _Slope(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        return None, None, gradient * ctx.probe.column(ctx.index)
+        with at(gradient.device):  # which the threads that torch has for other devices do not know of
+            return None, None, gradient * ctx.probe.column(ctx.index)
 
 
 def random_columns(like: Column, generator: torch.Generator, spread: float = 0.5) -> Callable[[MultiIndex], Column]:
     """Values for a probe: random ones around one, positive, as a residual may take a logarithm or a root of the unknown."""
-    return lambda _: 1 + spread * (2 * torch.rand(like.shape, generator=generator, dtype=like.dtype) - 1)
+    return lambda _: 1 + spread * (2 * uniform(*like.shape, random=generator) - 1)

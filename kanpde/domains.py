@@ -159,7 +159,7 @@ class Domain(ABC):
 
     def exposed(self, faces: Sequence[Face]) -> list[Face]:
         """Those of the faces that belong to the boundary, if only in part."""
-        unit = torch.from_numpy(qmc.Sobol(self.dimension - 1, rng=np.random.default_rng(0)).random_base2(9))
+        unit = torch.as_tensor(qmc.Sobol(self.dimension - 1, rng=np.random.default_rng(0)).random_base2(9))
         return [face for face in faces if self.on_face(face, unit)[1].any()]
 
     def boundary(self, *axes: str) -> "Part":
@@ -338,7 +338,7 @@ class Point:
 
     def __init__(self, domain: Domain, fixed: dict[str, float]) -> None:
         self.domain, self.fixed = domain, fixed
-        unit = torch.from_numpy(qmc.Sobol(domain.dimension, rng=np.random.default_rng(0)).random_base2(10))
+        unit = torch.as_tensor(qmc.Sobol(domain.dimension, rng=np.random.default_rng(0)).random_base2(10))
         if not len(self.sample(unit)[0]):
             raise ValueError(f"the point {self._place()} lies outside of {domain}; move it inside or onto the boundary")
 

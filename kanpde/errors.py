@@ -13,6 +13,7 @@ from torch import Tensor
 from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, correction
 from kanpde.derivatives import Column, grad
+from kanpde.devices import CPU, at, device_of
 from kanpde.domains import UnitCube
 from kanpde.field import Field
 from kanpde.functions import Points, columns
@@ -54,19 +55,21 @@ class Errors:
 def evaluated(make: Make, points: Points, *fields: Field) -> dict[str, Tensor]:
     """What is made of the coordinates at points, by name, in chunks of bounded memory: see `kanpde.chunks`.
 
-    `fields` are those that it is made of.
+    `fields` are those that it is made of: on the device of their networks, from where it comes to that of the points.
     """
-    names, found, low = fields[0].box.names, {}, 0
-    for chunk in points.split(points_at_a_time(sum(field.held for field in fields))):
-        for name, made in make(columns(chunk, names)).items():
-            if low == 0:
-                found[name] = made.new_empty(len(points), *made.shape[1:])
-            found[name][low : low + len(chunk)] = made.detach()
-        low += len(chunk)
+    names, found, low, device = fields[0].box.names, {}, 0, device_of(fields[0].network)
+    with at(device):
+        for chunk in points.split(points_at_a_time(sum(field.held for field in fields))):
+            for name, made in make(columns(chunk.to(device), names)).items():
+                if low == 0:
+                    found[name] = points.new_empty(len(points), *made.shape[1:])
+                found[name][low : low + len(chunk)] = made.detach()
+            low += len(chunk)
     return found
 
 
 @cache
+@at(CPU)
 def quadrature(dimension: int) -> tuple[UnitCube, Annotated[Tensor, "points"]]:
     """Points of the unit cube and weights of sum one: ten Gauss points on each span of a uniform division.
 
@@ -76,7 +79,7 @@ def quadrature(dimension: int) -> tuple[UnitCube, Annotated[Tensor, "points"]]:
         unit = Sobol().unit(2**13, dimension, seed=0)
         return unit, torch.full((len(unit),), 1 / len(unit), dtype=torch.float64)
     spans = {1: 53, 2: 11, 3: 2}[dimension]  # primes, as waves that repeat from span to span are seen at fewer phases
-    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(10))
+    nodes, weights = map(torch.as_tensor, np.polynomial.legendre.leggauss(10))
     axis = ((torch.arange(spans)[:, None] + (nodes + 1) / 2) / spans).flatten()
     shares = (weights / 2 / spans).repeat(spans)
     unit, shares = (torch.cartesian_prod(*[t] * dimension).reshape(-1, dimension) for t in (axis, shares))
@@ -86,7 +89,8 @@ def quadrature(dimension: int) -> tuple[UnitCube, Annotated[Tensor, "points"]]:
 def _placed(field: Field) -> tuple[Points, Annotated[Tensor, "points"]]:
     """Points of the domain, and weights of sum one."""
     domain = field.problem.domain
-    unit, weights = field.network.quadrature() if isinstance(field.network, Slabs) else quadrature(domain.dimension)
+    own = field.network.quadrature() if isinstance(field.network, Slabs) else quadrature(domain.dimension)
+    unit, weights = map(torch.as_tensor, own)
     points, kept = domain.placed(unit)
     return points[kept], weights[kept] / weights[kept].sum()
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde.derivatives import Column
+from kanpde.devices import CPU, at
 from kanpde.factorizations import triangle_of
 from kanpde.field import Field
 from kanpde.functions import Points, columns
@@ -73,7 +74,7 @@ def inferred(objective: Objective) -> Inference:
     root = noise * torch.linalg.solve_triangular(factor, torch.eye(len(factor), dtype=factor.dtype), upper=True)
     shift = gradient.norm().item() / noise if noise else 0.0
     misfit, sigma = missed / objective.misfit_weight, mean_sigma(objective.problem.observations)
-    return Inference(root, misfit, objective.field.scale, objective.observed, shift, sigma)
+    return Inference(root.cpu(), misfit, objective.field.scale, objective.observed, shift, sigma)
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,24 @@ class FieldEstimate:
     def standard_error(self, **coordinates: Any) -> Any:
         return self._evaluated(coordinates, 1)
 
+    @at(CPU)
     def _evaluated(self, coordinates: Mapping[str, Any], which: int) -> Any:
         if set(coordinates) != set(self.axes):
             raise TypeError(
                 f"{self.name}({', '.join(f'{n}=…' for n in coordinates)}) does not match its axes; "
                 f"call {self.name}({', '.join(f'{n}=…' for n in self.axes)})"
             )
-        tensors = any(isinstance(c, Tensor) for c in coordinates.values())
-        given = torch.broadcast_tensors(*(torch.as_tensor(coordinates[n], dtype=torch.float64) for n in self.axes))
+        tensors = [c for c in coordinates.values() if isinstance(c, Tensor)]
+        numbers = (torch.as_tensor(coordinates[n], dtype=torch.float64, device=CPU) for n in self.axes)
+        given = torch.broadcast_tensors(*numbers)
         middle = (self.field.box.low + self.field.box.high) / 2  # of axes that it does not depend on
         points = middle.repeat(given[0].numel(), 1)
         for axis, column in zip(self.axes, given, strict=True):
             points[:, self.field.box.names.index(axis)] = column.reshape(-1)
         found = values_and_errors(self.field, self.name, points, self.root)[which].reshape(given[0].shape)
-        return found if tensors else found.numpy()
+        return found.to(tensors[0].device) if tensors else found.numpy()
 
+    @at(CPU)
     def __str__(self) -> str:
         points = Box(**self.field.box.axes).grid({name: 33 if name in self.axes else 1 for name in self.field.box.names})
         values, errors = values_and_errors(self.field, self.name, points, self.root)

@@ -108,7 +108,7 @@ class Slab:
         problem = self.strip.problem  # no group refers to the slab, which would keep both alive
         x, x_weights = self.line.gauss(PER_SPAN)
         nodes, weights = np.polynomial.legendre.leggauss(self.line.degree + 2)
-        tau, t_weights = torch.from_numpy(nodes), torch.from_numpy(weights)
+        tau, t_weights = torch.as_tensor(nodes), torch.as_tensor(weights)
         every = torch.arange(self.line.spans)
 
         sites = Sites(self.frame, x, tau)

@@ -233,9 +233,9 @@ class _Iterative:
             for block, gram in zip(self.blocks, self.grams, strict=True)
         ]
         system = _Damped(self, roots, damping**0.5 * self.scale)
-        right = torch.cat([-self.residual, torch.zeros(self.size, dtype=self.residual.dtype)]).numpy()
+        right = torch.cat([-self.residual, torch.zeros(self.size, dtype=self.residual.dtype)]).cpu().numpy()
         found = lsmr(system, right, atol=PRECISION, btol=PRECISION, conlim=0, maxiter=self.iterations)[0]
-        return broadcast("move", lambda: self.by_blocks(roots, torch.from_numpy(found), transposed=False))
+        return broadcast("move", lambda: self.by_blocks(roots, torch.as_tensor(found), transposed=False))
 
     def reduction(self, move: Vector) -> float:
         change = self.times(move)
@@ -273,13 +273,13 @@ class _Damped(LinearOperator):
         super().__init__(float, (len(system.residual) + system.size, system.size))
 
     def _matvec(self, x: Any) -> Any:
-        move = self.system.by_blocks(self.roots, torch.from_numpy(x).flatten(), transposed=False)
-        return torch.cat([self.system.times(move), self.weight * move]).numpy()
+        move = self.system.by_blocks(self.roots, torch.as_tensor(x).flatten(), transposed=False)
+        return torch.cat([self.system.times(move), self.weight * move]).cpu().numpy()
 
     def _rmatvec(self, x: Any) -> Any:
-        rows, below = torch.from_numpy(x).flatten().split([len(self.system.residual), self.system.size])
+        rows, below = torch.as_tensor(x).flatten().split([len(self.system.residual), self.system.size])
         gradient = self.system.transposed_times(rows) + self.weight * below
-        return self.system.by_blocks(self.roots, gradient, transposed=True).numpy()
+        return self.system.by_blocks(self.roots, gradient, transposed=True).cpu().numpy()
 
 
 def _inverse_root(

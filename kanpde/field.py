@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
 from kanpde.corners import CornerFunction, beside, singular_functions
 from kanpde.derivatives import Column, MultiIndex, Probe, diff, random_columns
+from kanpde.devices import at, device_of, here
 from kanpde.domains import Domain, Face, Factor, Part, UnitCube, is_end
 from kanpde.functions import Arguments, Points, columns
 from kanpde.inverse import CoefficientField, Parameter, Unknown, taken_by, within
@@ -265,6 +266,15 @@ class Field:
         field.network, field.parameters = network, deepcopy(self.parameters)
         return field
 
+    def on(self, device: torch.device) -> "Field":
+        """The same on a device; itself, if it is there."""
+        if device == device_of(self.network):
+            return self
+        with at(device):
+            field = Field(self.problem, deepcopy(self.network).to(device), self.is_hard)
+            field.parameters = {name: deepcopy(network).to(device) for name, network in self.parameters.items()}
+        return field
+
     @property
     def held(self) -> int:
         """About how many bytes an equation of second order holds for each point: what makes a chunk (`kanpde.chunks`)."""
@@ -318,7 +328,8 @@ def _network_of(parameter: Unknown) -> nn.Module:
     """What is trained for a parameter: near zero at the start."""
     if isinstance(parameter, Parameter):
         return Constant()
-    return default_coefficient(parameter) if parameter.network is None else deepcopy(parameter.network)
+    network = default_coefficient(parameter) if parameter.network is None else deepcopy(parameter.network)
+    return network.to(here())
 
 
 def default_coefficient(parameter: CoefficientField) -> KAN:
@@ -335,7 +346,7 @@ def _nothing(inputs: Tensor) -> Column:
 
 def _sites(dimension: int) -> UnitCube:
     """A fixed set that fills the unit cube, its corners included."""
-    inside = torch.from_numpy(qmc.Sobol(dimension, rng=np.random.default_rng(0)).random_base2(9))
+    inside = torch.as_tensor(qmc.Sobol(dimension, rng=np.random.default_rng(0)).random_base2(9))
     return torch.cat([inside, inside.round()])
 
 

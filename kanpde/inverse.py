@@ -203,14 +203,12 @@ class Observations:
     @property
     def column(self) -> Column:
         """The values."""
-        assert isinstance(self.values, Tensor)
-        return self.values
+        return torch.as_tensor(self.values)
 
     @property
     def deviations(self) -> Column | None:
         """Standard deviations of the values, where they are known."""
-        assert self.sigma is None or isinstance(self.sigma, Tensor)
-        return self.sigma
+        return None if self.sigma is None else torch.as_tensor(self.sigma)
 
     def at(self, names: tuple[str, ...]) -> Points:
         """The points, in the order of the axes. Raises ValueError if they have others."""
@@ -223,7 +221,7 @@ class Observations:
             raise ValueError(
                 f"points of {self.points.shape[1]} coordinates, but the axes are {', '.join(names)}; give a column for each"
             )
-        return self.points
+        return torch.as_tensor(self.points)
 
 
 def misfit_factors(observations: Sequence[Observations]) -> list[Column]:

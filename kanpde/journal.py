@@ -202,6 +202,7 @@ class Journal:
     def _continued(self, header: dict[str, Any], arrays: dict[str, Tensor], start: Field) -> Solution | None:
         assert self.checkpoint is not None
         file, kept = self.checkpoint.file, header["journal"]
+        arrays = {name: torch.as_tensor(array) for name, array in arrays.items()}  # from the CPU to where the run is
         saved, own = kept["call"], self._call
         there, here = saved["told"], own["told"]
         others = [f"{n} is {there.get(n)} there and {here.get(n)} here" for n in there | here if there.get(n) != here.get(n)]

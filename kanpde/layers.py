@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.bases import Basis, Piecewise, Splines
+from kanpde.devices import normal
 
 MARGIN = 0.05  # of a hidden range, on each side: training moves it
 
@@ -85,7 +86,7 @@ class EdgeFunctions:
     def product(self, order: int, table: Tensor) -> Annotated[Tensor, "points*inputs edges"]:
         """T⁽ᵏ⁾ c, without a graph."""
         values, local = self.terms(order).flatten(), self.rows.shape[2]
-        starts = torch.arange(0, len(values) + 1, local, dtype=torch.int32)
+        starts = torch.arange(0, len(values) + 1, local, dtype=torch.int32, device=values.device)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
             matrix = torch.sparse_csr_tensor(
@@ -155,7 +156,7 @@ class Layer(nn.Module):
         edges = nodes.count * nodes.rank if isinstance(nodes, Product) else nodes
         layer = Layer(knots, basis, nodes, periodic, torch.zeros(0, edges, dtype=torch.float64))
         rows = int((layer.counts + (~periodic).long()).sum())
-        table = torch.randn(rows, edges, generator=random, dtype=torch.float64)
+        table = normal(rows, edges, random=random)
         # Σ_m s_m² B_m² on average: what independent coefficients of variance s_m² give the sum's variance
         sites = low + (high - low) * torch.linspace(0, 1, 201, dtype=torch.float64)[:, None]
         values = basis.at(sites, knots, periodic).derivative(0)
@@ -238,7 +239,7 @@ class Layer(nn.Module):
         """Of a single input."""
         if ((count,), basis) == (self.spans, self.basis):
             return self
-        own, activation = self.table.detach().tensor_split(self.counts)
+        own, activation = self.table.detach().tensor_split(self.counts.tolist())
         if (found := self.basis.embedded(own, self.knots, self.periodic, basis, count)) is None:
             return self.refitted(basis.knots(*self.ends, count, self.periodic), basis)
         finer, knots = found
@@ -281,7 +282,7 @@ class Layer(nn.Module):
         for i in range(knots.shape[0]):  # inputs may differ in their number of coefficients
             design = sites.new_zeros(count, int(blank.counts[i]))
             design.scatter_add_(1, new.rows[:, i, :-1] - blank.first_row[i], new.terms(0)[:, i, :-1])
-            parts.append(torch.linalg.lstsq(design, values[:, i], driver="gelsd").solution)
+            parts.append(torch.linalg.lstsq(design.cpu(), values[:, i].cpu(), driver="gelsd").solution.to(design.device))
             if not self.periodic[i]:
                 parts.append(self.table.detach()[self.activation_row[i], None])
         return Layer(knots, basis, self.nodes, self.periodic, torch.cat(parts))

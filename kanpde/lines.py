@@ -143,5 +143,5 @@ class Line:
         share = torch.cat([torch.zeros(1, dtype=torch.float64), (self.breaks.diff() / h).cumsum(0)])
         spans = max(COARSEST, int(share[-1].ceil()), 2 * self.degree + 2 if self.ring else 0)
         even = np.linspace(0, share[-1].item(), spans + 1)[1:-1]
-        inner = torch.from_numpy(np.interp(even, share.numpy(), self.breaks.numpy()))
+        inner = torch.as_tensor(np.interp(even, share.cpu().numpy(), self.breaks.cpu().numpy()))
         return Line(torch.cat([self.breaks[:1], inner, self.breaks[-1:]]), self.degree, self.ring)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet
 from kanpde.derivatives import Column, Probe, diff, random_columns
+from kanpde.devices import uniform
 from kanpde.domains import TIME, Domain
 from kanpde.functions import called, columns
 from kanpde.problem import Problem, by_unknown, unknown_names
@@ -83,7 +84,7 @@ def manufactured(
 def _orders(operator: Callable[..., Any], names: tuple[str, ...], domain: Domain) -> dict[str, dict[str, int]]:
     """The highest derivative along each axis that an operator takes of each unknown."""
     random = torch.Generator().manual_seed(0)
-    x = columns(domain.points(torch.rand(8, domain.dimension, generator=random, dtype=torch.float64)), domain.names)
+    x = columns(domain.points(uniform(8, domain.dimension, random=random)), domain.names)
     free = random_columns(next(iter(x.values())), random)
     probes = {u: Probe(list(x.values()), free) for u in names}
     found = called("the operator", operator, x, {u: probe.unknown() for u, probe in probes.items()})

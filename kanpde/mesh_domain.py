@@ -186,7 +186,7 @@ class MeshDomain(Shape):
         if file.is_surface:
             points = self.low + (self.high - self.low) * unit
             return points, self.contains(points)
-        first, *others = unit.numpy().T
+        first, *others = unit.cpu().numpy().T
         cell, within = chosen(first, self._sizes)
         weights = barycentric(np.stack([within, *others], 1))
         points = np.einsum("pc,pca->pa", weights, file.points[file.cells[cell]])
@@ -194,10 +194,10 @@ class MeshDomain(Shape):
             ends = file.points[file.cells[cell]]
             bulges = file.middles[cell] - (ends + np.roll(ends, -1, 1)) / 2
             points += np.einsum("pe,pea->pa", 4 * weights * np.roll(weights, -1, 1), bulges)
-        return torch.from_numpy(points), torch.ones(len(unit), dtype=torch.bool)
+        return torch.as_tensor(points), torch.ones(len(unit), dtype=torch.bool)
 
     def contains(self, points: Points, slack: float = SLACK) -> Kept:
-        return torch.from_numpy(self._rim.contain(points.detach().numpy(), slack * self._scale))
+        return torch.as_tensor(self._rim.contain(points.numpy(force=True), slack * self._scale))
 
     # --- faces ----------------------------------------------------------------------------------------------------
 
@@ -208,17 +208,17 @@ class MeshDomain(Shape):
         return self.face_measure(face) / self._scale ** (self.dimension - 1)
 
     def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:
-        return torch.from_numpy(self._part(face).points(unit.numpy())), torch.ones(len(unit), dtype=torch.bool)
+        return torch.as_tensor(self._part(face).points(unit.cpu().numpy())), torch.ones(len(unit), dtype=torch.bool)
 
     def normals(self, face: Face, points: Points) -> Points:
         """Those of the facet that is nearest."""
-        return torch.from_numpy(self._part(face).nearest(points.detach().numpy()).normal)
+        return torch.as_tensor(self._part(face).nearest(points.numpy(force=True)).normal)
 
     def touches(self, face: Face, points: Points) -> Kept:
-        return torch.from_numpy(self._part(face).touched(points.detach().numpy(), SLACK * self._scale))
+        return torch.as_tensor(self._part(face).touched(points.numpy(force=True), SLACK * self._scale))
 
     def projected(self, face: Face, points: Points) -> Points:
-        return torch.from_numpy(self._part(face).nearest(points.detach().numpy()).place)
+        return torch.as_tensor(self._part(face).nearest(points.numpy(force=True)).place)
 
     def vanishing(self, faces: Sequence[Face]) -> list[Factor] | None:
         """The distance from the line or plane of a face, where no other face lies on it, and the mesh on one side of it."""
@@ -227,9 +227,9 @@ class MeshDomain(Shape):
         return [partial(_height, *plane) for plane in known] if len(known) == len(planes) else None
 
     @cached_property
-    def _planes(self) -> dict[str, tuple[Points, Points] | None]:
+    def _planes(self) -> dict[str, tuple[Array, Array] | None]:
         """By face a point of its line or plane, and the direction inward over the size of the mesh."""
-        found: dict[str, tuple[Points, Points] | None] = {}
+        found: dict[str, tuple[Array, Array] | None] = {}
         for name, part in self._parts.items():
             start = part.sites[0, 0]
             inward = -part.nearest(start[None]).normal[0] / self._scale
@@ -238,7 +238,7 @@ class MeshDomain(Shape):
             one_sided = all(h.min() >= -SLACK for h in heights.values())
             # what vanishes here vanishes on all that lies in the same plane
             alone = all((h.max(1) > SLACK).all() for other, h in heights.items() if other != name)
-            found[name] = (torch.from_numpy(start), torch.from_numpy(inward)) if flat and one_sided and alone else None
+            found[name] = (start, inward) if flat and one_sided and alone else None
         return found
 
     def meetings(self, one: Face, other: Face, unit: UnitCube) -> Points:
@@ -246,7 +246,7 @@ class MeshDomain(Shape):
         groups = np.array([self._face_of(number) for number in self._numbers.tolist()])
         common = np.intersect1d(self._facets[groups == one], self._facets[groups == other])
         some = common[np.linspace(0, len(common) - 1, min(len(common), len(unit))).astype(int)]
-        return torch.from_numpy(self._file.points[some])
+        return torch.as_tensor(self._file.points[some])
 
     def _face_of(self, number: int) -> str:
         file = self._file
@@ -286,8 +286,9 @@ class MeshDomain(Shape):
         return Groups(file.tags, of_cells, facets, of_facets)
 
 
-def _height(start: Points, inward: Points, x: dict[str, Column]) -> Column:
-    return (torch.cat(list(x.values()), 1) - start) @ inward[:, None]
+def _height(start: Array, inward: Array, x: dict[str, Column]) -> Column:
+    points = torch.cat(list(x.values()), 1)
+    return (points - points.new_tensor(start)) @ points.new_tensor(inward)[:, None]
 
 
 def _spacing(points: Corners, cells: Simplices) -> float:

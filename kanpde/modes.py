@@ -57,7 +57,7 @@ def chebyshev_derivatives(t: Points, count: int, order: int) -> Alive:
             torch.mul(values[n - 2], -(m + 2 * order - 2) / m, out=values[n])
             values[n].addcmul_(t, values[n - 1], value=2 * (m + order - 1) / m)
     if order > 0:
-        values *= (2 ** (order - 1) * factorial(order - 1) * torch.arange(count, dtype=t.dtype))[:, None, None]
+        values *= (2 ** (order - 1) * factorial(order - 1) * torch.arange(count, dtype=t.dtype, device=t.device))[:, None, None]
     return values
 
 
@@ -81,7 +81,8 @@ class Fourier(Modes):
     def at(self, x: Points, knots: Knots, periodic: Tensor) -> Functions:
         low, high = self.ends(knots, periodic)
         counts = self.counts(knots, periodic)
-        rates = torch.arange(1, int(counts.max()) // 2 + 1, dtype=x.dtype)[:, None] * 2 * pi / (high - low)
+        numbers = torch.arange(1, int(counts.max()) // 2 + 1, dtype=x.dtype, device=x.device)
+        rates = numbers[:, None] * 2 * pi / (high - low)
         rates = torch.where(periodic, rates, rates / 2)[:, None]
         phase = rates * (x - (low + high) / 2)
         cosines, sines = phase.cos(), phase.sin()

@@ -10,6 +10,7 @@ from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.bases import Basis, Splines
+from kanpde.devices import CPU, at_its_device, here
 from kanpde.diagram import Edge, Level, plot_edge, plot_network
 from kanpde.layers import MARGIN, EdgeFunctions, Inputs, Layer, Product, Record, value_range
 from kanpde.strengths import Strengths, strengths
@@ -114,6 +115,7 @@ class KAN(nn.Module):
             x = layer(x, record)
         return x
 
+    @at_its_device
     def refined(self, grid: int | Sequence[int] | None = None, degree: int | None = None) -> "KAN":
         """A new, finer KAN: the same function where `grid` is a multiple of the present one.
 
@@ -134,6 +136,7 @@ class KAN(nn.Module):
         finer = zip(self.layers, spans, bases, strict=True)
         return KAN.from_layers([layer.refined(own, basis) for layer, own, basis in finer])
 
+    @at_its_device
     def widened(self, rank: int, seed: int = 0) -> "KAN":
         """A new KAN, the same function, in whose products of edges every node sums at least `rank` of them.
 
@@ -155,6 +158,7 @@ class KAN(nn.Module):
         """The largest number of products that a node sums; None without products."""
         return max((layer.nodes.rank for layer in self.layers if isinstance(layer.nodes, Product)), default=None)
 
+    @at_its_device
     def adapted(self) -> "KAN":
         """A new KAN whose hidden knots span the ranges of their inputs on a dense set of points, and a margin.
 
@@ -170,11 +174,13 @@ class KAN(nn.Module):
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
+    @at_its_device
     @torch.no_grad()
     def strengths(self) -> list[Strengths]:
         """How much of the outputs depends on each edge, layer by layer, from 0 to 1; see `kanpde.strengths`."""
         return strengths(self._record())
 
+    @at_its_device
     @torch.no_grad()
     def plot(self, path: str | Path, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         """Draw the network: each edge's function over the range that its input reaches, as opaque as the edge is strong.
@@ -187,6 +193,7 @@ class KAN(nn.Module):
         levels = [_level(*used, own) for used, own in zip(record, strengths(record), strict=True)]
         plot_network(path, levels, *names, self.periodic)
 
+    @at_its_device
     @torch.no_grad()
     def plot_edge(self, path: str | Path, layer: int, input: int, output: int) -> None:
         """Draw one edge and its derivative on its grid, with its knots and the range that its input reaches.
@@ -225,7 +232,7 @@ def _level(layer: Layer, functions: EdgeFunctions, own: Strengths) -> Level:
     low, high = functions.x.min(0).values, functions.x.max(0).values
     x = torch.lerp(low, high, torch.linspace(0, 1, CURVE, dtype=torch.float64)[:, None])
     values = EdgeFunctions(layer, x).value(0)
-    return Level(x.numpy(), values.numpy(), own.numpy(), layer.count, isinstance(layer.nodes, Product))
+    return Level(x.cpu().numpy(), values.cpu().numpy(), own.cpu().numpy(), layer.count, isinstance(layer.nodes, Product))
 
 
 def _edge(layer: Layer, number: int, inputs: Annotated[Tensor, "points"]) -> Edge:
@@ -237,8 +244,8 @@ def _edge(layer: Layer, number: int, inputs: Annotated[Tensor, "points"]) -> Edg
     start, end = torch.minimum(low, reached[0]), torch.maximum(high, reached[1])
     x = torch.lerp(start, end, torch.linspace(0, 1, max(4 * CURVE, 20 * len(knots)), dtype=torch.float64))
     functions = EdgeFunctions(layer, x[:, None])
-    values, slopes = (functions.value(order)[:, 0, number].numpy() for order in (0, 1))
-    return Edge(x.numpy(), values, slopes, knots.numpy(), (reached[0].item(), reached[1].item()))
+    values, slopes = (functions.value(order)[:, 0, number].cpu().numpy() for order in (0, 1))
+    return Edge(x.cpu().numpy(), values, slopes, knots.cpu().numpy(), (reached[0].item(), reached[1].item()))
 
 
 def dense_points(inputs: int, count: int = 4096) -> Inputs:
@@ -247,7 +254,7 @@ def dense_points(inputs: int, count: int = 4096) -> Inputs:
     as random points miss extremes.
     """
     if inputs > 5:  # where a grid would have more than that
-        return 2 * torch.from_numpy(qmc.Sobol(inputs, scramble=False).random(count)) - 1
+        return 2 * torch.as_tensor(qmc.Sobol(inputs, scramble=False).random(count)) - 1
     axis = torch.linspace(-1, 1, max(5, round(count ** (1 / inputs))), dtype=torch.float64)
     return torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs)
 
@@ -281,11 +288,11 @@ class MLP(nn.Module):
         random = torch.Generator().manual_seed(seed)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            linear = nn.Linear(inputs, outputs, dtype=torch.float64, device="meta").to_empty(device="cpu")
+            linear = nn.Linear(inputs, outputs, dtype=torch.float64, device="meta").to_empty(device=CPU)
             nn.init.xavier_normal_(linear.weight, generator=random)
             nn.init.zeros_(linear.bias)
             layers += [linear, nn.Tanh()]
-        self.stack = nn.Sequential(*layers[:-1])
+        self.stack = nn.Sequential(*layers[:-1]).to(here())
 
     @property
     def size(self) -> int:

@@ -196,23 +196,23 @@ class _SSBroydenRun:
         def at(x: Any) -> tuple[float, Vector]:
             key = x.tobytes()
             if key not in seen:
-                seen[key] = self._at(torch.from_numpy(x))
+                seen[key] = self._at(torch.as_tensor(x))
             return seen[key]
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # that none was found, which is seen from the result
             length = line_search(
                 lambda x: at(x)[0],
-                lambda x: at(x)[1].numpy(),
-                point.numpy(),
-                direction.numpy(),
-                gradient.numpy(),
+                lambda x: at(x)[1].cpu().numpy(),
+                point.cpu().numpy(),
+                direction.cpu().numpy(),
+                gradient.cpu().numpy(),
                 loss,
                 c2=0.9,
             )[0]
         if length is None:
             return None, (loss, gradient)
-        return length, at((point + length * direction).numpy())
+        return length, at((point + length * direction).cpu().numpy())
 
 
 def broyden(inverse: Matrix | None, move: Vector, change: Vector, curvature: float) -> Matrix | None:

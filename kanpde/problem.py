@@ -28,6 +28,7 @@ from kanpde.conditions import (
     given,
 )
 from kanpde.derivatives import Column, MultiIndex, Probe, grad, random_columns
+from kanpde.devices import CPU, at
 from kanpde.domains import SLACK, TIME, AnyPart, Domain, Face, Part, Point, is_end
 from kanpde.functions import Arguments, Points, called, columns
 from kanpde.inverse import CoefficientField, Observations, Parameter, Unknown, bound, bound_condition, taken_by
@@ -84,6 +85,7 @@ class Problem:
     material_shares: Sequence[float] = field(init=False, repr=False)  # of uniform points
     yielding: frozenset[str] = field(init=False, repr=False)  # conditions that are weighted, as one before says other values
 
+    @at(CPU)
     def __post_init__(self) -> None:
         def set_(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
@@ -120,7 +122,7 @@ class Problem:
         except ValueError as error:
             if not self.observations:
                 raise
-            warnings.warn(f"observations alone have to make up for this: {error}", stacklevel=3)
+            warnings.warn(f"observations alone have to make up for this: {error}", stacklevel=4)
         set_("yielding", self._check_agreement(random))
         if self.exact is not None:
             self._check_exact(points, random)
@@ -130,7 +132,7 @@ class Problem:
                 f"{', '.join(free)} is determined only up to a constant, as neither an equation nor a condition takes its "
                 "value, only derivatives; prescribe the value somewhere, as by a Dirichlet condition on a part of the "
                 "boundary or at box.point(…), or its integral, as by Integral(…)",
-                stacklevel=3,
+                stacklevel=4,
             )
 
     # --- what the solver asks -------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class Problem:
 
     def sizes_at(self, equation: str, points: Points) -> Column:
         """The size of an equation's operator at points: that in their material."""
-        return self.material_sizes[equation][self.material(points)][:, None]
+        return torch.as_tensor(self.material_sizes[equation])[self.material(points)][:, None]
 
     def material(self, points: Points) -> Annotated[Tensor, "points"]:
         """The number of the material that each point lies in: the first of those that hold it."""
@@ -533,7 +535,7 @@ class Problem:
                 "weighted, in full up to that place; the solution jumps and its slopes are unbounded there, which limits "
                 f"accuracy, most of all nearby. List {weighted!r} first to keep that, or let the values agree, as 4x(1 − x) "
                 "does with zero at both ends",
-                stacklevel=4,
+                stacklevel=5,
             )
         return frozenset(yielding)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from kanpde.devices import CPU, at
 from kanpde.domains import Domain, Face, Part, UnitCube
 from kanpde.functions import Points
 from kanpde.rules import product
@@ -54,7 +55,7 @@ class Quadrature:
 
     def nodes(self, unit: Annotated[Tensor, "places free"]) -> tuple[Points, Points]:
         """All nodes at each place, one place after the other, and normals."""
-        points, normals, _ = self._table
+        points, normals, _ = map(torch.as_tensor, self._table)
         factors = [self.domain.factors[number] for number in self._left]
         columns = unit.split([factor.dimension for factor in factors], 1) if factors else ()
         placed = [factor.placed(column) for factor, column in zip(factors, columns, strict=True)]
@@ -69,7 +70,7 @@ class Quadrature:
 
     def mean(self, rows: Annotated[Tensor, "nodes columns"]) -> Annotated[Tensor, "places columns"]:
         """Weighted means of rows at the nodes, one for each place."""
-        weights = self._table[2] / self.measure
+        weights = torch.as_tensor(self._table[2]) / self.measure
         return weights @ rows.unflatten(0, (-1, len(weights)))
 
     @property
@@ -83,6 +84,7 @@ class Quadrature:
 
 
 @lru_cache(maxsize=32)  # a condition asks at every step
+@at(CPU)
 def _table(domain: Domain, faces: tuple[Face, ...], left: tuple[int, ...], count: int | None) -> Table:
     """Nodes, of which the coordinates of the factors that are left are to be filled in, normals and weights."""
     along = [(number, factor) for number, factor in enumerate(domain.factors) if number not in left]

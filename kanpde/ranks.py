@@ -112,6 +112,12 @@ def _named() -> int | None:
     return None
 
 
+def own_device(device: torch.device) -> torch.device:
+    """One that no other process has of those that torchrun started on this machine: cuda is the GPU of the local rank."""
+    several = device.index is None and device.type != "cpu" and _named() is not None
+    return torch.device(device.type, int(os.environ["LOCAL_RANK"])) if several else device
+
+
 @contextmanager
 def joined(work: str) -> Iterator[None]:
     """Share the work of the block, which has to be the same on all ranks, among the processes that torchrun started, if any.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from kanpde.chunks import points_at_a_time
 from kanpde.conditions import Interface, Periodic
 from kanpde.derivatives import Column
+from kanpde.devices import CPU
 from kanpde.domains import TIME, Domain, Point
 from kanpde.field import Field, outputs
 from kanpde.functions import Points, columns
@@ -115,7 +116,7 @@ class Objective:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         self.coefficients, self.weights = state["coefficients"], state["weights"]
-        self._seeds.set_state(state["seeds"])
+        self._seeds.set_state(state["seeds"].cpu())
 
     # --- points ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class Objective:
         return sampler.unit(count, dimension, self._seed())
 
     def _seed(self) -> int:
-        return int(torch.randint(2**31, (1,), generator=self._seeds))
+        return int(torch.randint(2**31, (1,), generator=self._seeds, device=CPU))
 
     def _absolute_residual(self, unit: Tensor) -> Annotated[Tensor, "points"]:
         points, kept = self.problem.domain.placed(unit)
@@ -348,7 +349,7 @@ class Objective:
     def is_pointwise(self) -> bool:
         """Whether row i depends on point i alone."""
         # a few from everywhere, as they are in order
-        points, pairs = self.batch.interior[torch.randperm(len(self.batch.interior), generator=_fixed())[:64]], []
+        points, pairs = self.batch.interior[torch.randperm(len(self.batch.interior), generator=_fixed(), device=CPU)[:64]], []
         pairs += zip(self._equation_columns(points, None), self._equation_columns(points[:32], None), strict=True)
         for name, (p, n) in self.batch.parts.items():
             half = (len(p) + 1) // 2

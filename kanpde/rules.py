@@ -20,7 +20,7 @@ NEAR = 1e-12  # curves this near to each other, relative to the size of all, tou
 
 def gauss(low: float, high: float, count: int) -> Rule:
     """Gauss–Legendre: exact for polynomials of degree 2 count − 1."""
-    nodes, weights = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(count))
+    nodes, weights = (torch.as_tensor(part) for part in np.polynomial.legendre.leggauss(count))
     return low + (high - low) / 2 * (nodes[:, None] + 1), (high - low) / 2 * weights
 
 
@@ -28,7 +28,7 @@ def gauss_on_spans(
     breaks: Annotated[Tensor, "spans+1"], each: int
 ) -> tuple[Annotated[Tensor, "nodes"], Annotated[Tensor, "nodes"]]:
     """Gauss–Legendre on every span between breaks."""
-    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(each))
+    nodes, weights = map(torch.as_tensor, np.polynomial.legendre.leggauss(each))
     lengths = breaks.diff()[:, None]
     return (breaks[:-1, None] + lengths * (nodes + 1) / 2).flatten(), (lengths * weights / 2).flatten()
 
@@ -76,11 +76,11 @@ def strips(graphs: Sequence[Graph], contains: Callable[[Tensor], Tensor], count:
         across.sort(key=lambda curve: curve(np.array([middle]))[0])
         ends = np.array([curve(np.array([middle]))[0] for curve in across])
         between = np.stack([np.full(len(ends) - 1, middle), (ends[1:] + ends[:-1]) / 2], 1) if len(ends) else np.zeros((0, 2))
-        inside = contains(torch.from_numpy(between)).numpy() & (np.diff(ends) > NEAR * tall)
+        inside = contains(torch.as_tensor(between)).cpu().numpy() & (np.diff(ends) > NEAR * tall)
         angles, weights = gauss(0, pi, share(count, b - a, wide))
         x, weights = middle - half * torch.cos(angles), half * weights * torch.sin(angles[:, 0])
         for first, last in _runs(inside):
-            low, high = (torch.from_numpy(across[k](x.numpy())) for k in (first, last))
+            low, high = (torch.as_tensor(across[k](x.cpu().numpy())) for k in (first, last))
             s, shares = gauss(0, 1, share(count, (high - low).max().item(), tall))
             y = (low + (high - low) * s.T)[..., None]
             rules.append(

@@ -13,6 +13,8 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
+from kanpde.devices import uniform
+
 UnitCube = Annotated[Tensor, "points dimension"]
 Size = Callable[[UnitCube], Annotated[Tensor, "points"]]  # the absolute residual
 Weighted = tuple[UnitCube, Annotated[Tensor, "points 1"]]  # points, and weights of their squares, one on average
@@ -35,7 +37,7 @@ class Uniform:
     """Independent uniform points."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        return torch.from_numpy(np.random.default_rng(seed).random((count, dimension)))
+        return torch.as_tensor(np.random.default_rng(seed).random((count, dimension)))
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Sobol:
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
         engine = qmc.Sobol(dimension, rng=np.random.default_rng(seed))
-        return torch.from_numpy(engine.random_base2(ceil(log2(max(count, 2))))[:count])
+        return torch.as_tensor(engine.random_base2(ceil(log2(max(count, 2))))[:count])
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Halton:
     """Scrambled Halton points."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        return torch.from_numpy(qmc.Halton(dimension, rng=np.random.default_rng(seed)).random(count))
+        return torch.as_tensor(qmc.Halton(dimension, rng=np.random.default_rng(seed)).random(count))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class LatinHypercube:
     """Latin hypercube points: each of `count` slices of each axis holds one."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        return torch.from_numpy(qmc.LatinHypercube(dimension, rng=np.random.default_rng(seed)).random(count))
+        return torch.as_tensor(qmc.LatinHypercube(dimension, rng=np.random.default_rng(seed)).random(count))
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class GaussLegendre:
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:  # noqa: ARG002
         nodes, _ = np.polynomial.legendre.leggauss(ceil(count ** (1 / dimension) - 1e-9))
-        axis = torch.from_numpy((nodes + 1) / 2)
+        axis = torch.as_tensor((nodes + 1) / 2)
         return torch.cartesian_prod(*[axis] * dimension).reshape(-1, dimension)
 
 
@@ -99,7 +101,7 @@ class CompositeGauss:
         return self._rule(dimension)
 
     def _rule(self, dimension: int) -> Weighted:
-        nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(self.each))
+        nodes, weights = map(torch.as_tensor, np.polynomial.legendre.leggauss(self.each))
         axis = ((torch.arange(self.cells)[:, None] + (nodes + 1) / 2) / self.cells).flatten()
         shares = (weights * self.each / 2).repeat(self.cells)
         points, shares = (torch.cartesian_prod(*[t] * dimension).reshape(-1, dimension) for t in (axis, shares))
@@ -145,6 +147,6 @@ class ResidualAdaptive:
         for _ in range(20):  # that sum to `count`, none above one
             chance = (chance * (count / chance.sum())).clamp_max(1.0)
         # systematic sampling: a comb of `count` teeth over the cumulated chances
-        shift = torch.rand(1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        shift = uniform(1, random=torch.Generator().manual_seed(seed))
         chosen = torch.diff((chance.cumsum(0) + shift).floor(), prepend=torch.zeros(1, dtype=torch.float64)) > 0
         return candidates[chosen], 1 / (self.ratio * chance[chosen, None])

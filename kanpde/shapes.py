@@ -163,22 +163,29 @@ class _Round(Shape):
         if len(centre) != dimension:
             raise ValueError(f"{kind} has the centre {centre}; give it on {dimension} axes, as in {example}")
         try:
-            numbers = torch.tensor([[float(c) for c in centre.values()], [float(r) for r in radii]], dtype=torch.float64)
+            self._numbers = np.array([[float(c) for c in centre.values()], [float(r) for r in radii]])
         except (TypeError, ValueError):
             raise ValueError(
                 f"{kind} is given the centre {centre} and radii {radii!r}; give numbers, as in {example}"
             ) from None
-        self.centre, self.radii = numbers
-        if not (torch.isfinite(numbers).all() and (self.radii > 0).all()):
+        if not (np.isfinite(self._numbers).all() and (self._numbers[1] > 0).all()):
             raise ValueError(
                 f"{kind} is given the centre {centre} and radii {tuple(radii)}; they must be finite, radii positive"
             )
-        ends = zip(self.centre.tolist(), self.radii.tolist(), strict=True)
+        ends = zip(*self._numbers.tolist(), strict=True)
         self.axes = {name: (c - r, c + r) for name, (c, r) in zip(centre, ends, strict=True)}
 
     def __repr__(self) -> str:
         centre = ", ".join(f"{n}={c:g}" for n, c in zip(self.names, self.centre.tolist(), strict=True))
         return f"{type(self).__name__}({centre}, {self._size()})"
+
+    @property
+    def centre(self) -> Annotated[Tensor, "axes"]:
+        return torch.as_tensor(self._numbers[0])
+
+    @property
+    def radii(self) -> Annotated[Tensor, "axes"]:
+        return torch.as_tensor(self._numbers[1])
 
     def _size(self) -> str:
         return f"radius={self.radii[0]:g}"
@@ -227,19 +234,19 @@ class _Round(Shape):
         return 4 * pi * self.radii[0].item() ** 2
 
     @cached_property  # asked for at every step, by each sample
-    def _arc(self) -> Annotated[Tensor, "angles"]:
+    def _arc(self) -> Annotated[NDArray[np.float64], "angles"]:
         """The length of the rim up to each of many angles."""
         angles = torch.linspace(0, 2 * pi, 4097, dtype=torch.float64)
         corners = self.radii * torch.stack([torch.cos(angles), torch.sin(angles)], 1)
-        return torch.cat([torch.zeros(1).double(), corners.diff(dim=0).norm(dim=1).cumsum(0)])
+        return torch.cat([torch.zeros(1).double(), corners.diff(dim=0).norm(dim=1).cumsum(0)]).cpu().numpy()
 
     def face_extent(self, face: Face) -> float:  # noqa: ARG002
         return pi
 
     def on_face(self, face: Face, unit: UnitCube) -> tuple[Points, Kept]:  # noqa: ARG002
         if self.dimension == 2:
-            arc = self._arc.numpy()
-            angles = torch.from_numpy(np.interp(unit[:, 0].numpy() * arc[-1], arc, np.linspace(0, 2 * pi, len(arc))))
+            length, turn = self._arc, np.linspace(0, 2 * pi, len(self._arc))
+            angles = torch.as_tensor(np.interp(unit[:, 0].cpu().numpy() * length[-1], length, turn))
             sphere = torch.stack([torch.cos(angles), torch.sin(angles)], 1)
         else:
             sphere = self._on_sphere(unit)
@@ -355,15 +362,14 @@ class Polygon(Shape):
                 "boundary, without crossings, and holes inside"
             )
         self._outline = Outline(self.shape)
-        ends = torch.tensor([(edge.start, edge.end) for edge in self._outline.edges], dtype=torch.float64)
-        self._starts, self._ends = ends.unbind(1)
+        self._edges = np.array([(edge.start, edge.end) for edge in self._outline.edges])
         along = self._ends - self._starts
         # the polygon lies on the left of its edges
-        self._outward = torch.stack([along[:, 1], -along[:, 0]], 1) / along.norm(dim=1, keepdim=True)
+        self._normals = (torch.stack([along[:, 1], -along[:, 0]], 1) / along.norm(dim=1, keepdim=True)).cpu().numpy()
         low_x, low_y, high_x, high_y = self.shape.bounds
         self.axes = {names[0]: (low_x, high_x), names[1]: (low_y, high_y)}
         triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(self.shape))
-        self._triangles = torch.from_numpy(np.stack([np.asarray(t.exterior.coords)[:3, :2] for t in triangles]))
+        self._triangles = np.stack([np.asarray(t.exterior.coords)[:3, :2] for t in triangles])
         self._scale = (self.high - self.low).max().item()
 
     def __repr__(self) -> str:
@@ -384,6 +390,18 @@ class Polygon(Shape):
                 raise ValueError(f"{self} has no edge {number!r}; its edges are numbered from 0 to {len(self._starts) - 1}")
         return Part(self, tuple(self.faces[number] for number in numbers))
 
+    @property
+    def _starts(self) -> Annotated[Tensor, "edges 2"]:
+        return torch.as_tensor(self._edges)[:, 0]
+
+    @property
+    def _ends(self) -> Annotated[Tensor, "edges 2"]:
+        return torch.as_tensor(self._edges)[:, 1]
+
+    @property
+    def _outward(self) -> Annotated[Tensor, "edges 2"]:
+        return torch.as_tensor(self._normals)
+
     def _number(self, face: Face) -> int:
         return int(str(face).removeprefix("edge "))
 
@@ -393,7 +411,7 @@ class Polygon(Shape):
 
     def placed(self, unit: UnitCube) -> tuple[Points, Kept]:
         """The first coordinate chooses a triangle and goes on within it."""
-        a, b, c = self._triangles.unbind(1)
+        a, b, c = torch.as_tensor(self._triangles).unbind(1)
         areas = torch.linalg.det(torch.stack([b - a, c - a], 1)).abs()
         ends = areas.cumsum(0) / areas.sum()
         chosen = torch.searchsorted(ends, unit[:, 0].contiguous(), right=True).clamp_max(len(ends) - 1)
@@ -404,10 +422,10 @@ class Polygon(Shape):
         return points, torch.ones(len(unit), dtype=torch.bool)
 
     def contains(self, points: Points, slack: float = SLACK) -> Kept:
-        at = shapely.points(points.detach().numpy())
+        at = shapely.points(points.numpy(force=True))
         near = shapely.dwithin(self.shape.boundary, at, abs(slack) * self._scale)
         inside = shapely.contains(self.shape, at)
-        return torch.from_numpy(inside & ~near if slack < 0 else inside | near)
+        return torch.as_tensor(inside & ~near if slack < 0 else inside | near)
 
     def face_measure(self, face: Face) -> float:
         number = self._number(face)
@@ -455,7 +473,7 @@ class Polygon(Shape):
     def nodes(self, count: int) -> Rule:
         """On its triangles, each a square of which one edge is drawn together to a corner."""
         whole, rules = (self.high - self.low).norm().item(), []
-        for a, b, c in self._triangles:
+        for a, b, c in torch.as_tensor(self._triangles):
             longest = max((b - a).norm().item(), (c - a).norm().item(), (c - b).norm().item())
             square, weights = product([gauss(0, 1, share(count, longest, whole))] * 2)
             s, t = square.split(1, 1)

@@ -49,4 +49,5 @@ def _halved(strip: Strip, network: Slabs) -> Iterator[tuple[Line, Functions]]:
         whole = {u: finer.fitted(c, line, ends[u]) for u, c in own}
         for half in range(2):
             given, carried = strip.carried(number), strip.carried(2 * number + half)
-            yield finer, {u: c @ halves(given[u], carried[u], line.degree)[half] for u, c in whole.items()}
+            bases = {u: torch.as_tensor(halves(given[u], m, line.degree)[half]) for u, m in carried.items()}
+            yield finer, {u: c @ bases[u] for u, c in whole.items()}

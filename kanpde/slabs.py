@@ -14,6 +14,7 @@ import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor, nn
 
+from kanpde.devices import CPU, at
 from kanpde.layers import Inputs, Layer, Product
 from kanpde.lines import Line
 from kanpde.networks import KAN
@@ -32,11 +33,12 @@ def time_functions(carried: int, degree: int) -> list[Chebyshev]:
 
 def time_values(carried: int, degree: int, order: int, tau: Annotated[Tensor, "times"]) -> Annotated[Tensor, "functions times"]:
     """Derivatives of the time functions."""
-    at = tau.numpy()
-    return torch.stack([torch.from_numpy((f.deriv(order) if order else f)(at)) for f in time_functions(carried, degree)])
+    at = tau.cpu().numpy()
+    return torch.stack([torch.as_tensor((f.deriv(order) if order else f)(at)) for f in time_functions(carried, degree)])
 
 
 @cache
+@at(CPU)
 def time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 functions"]:
     """The time functions as splines of one span: their coefficients."""
     tau = torch.cos(torch.pi * (torch.arange(degree + 1, dtype=torch.float64) + 0.5) / (degree + 1))
@@ -45,6 +47,7 @@ def time_splines(carried: int, degree: int) -> Annotated[Tensor, "degree+1 funct
 
 
 @cache
+@at(CPU)
 def halves(whole: int, part: int, degree: int) -> Annotated[Tensor, "2 functions functions"]:
     """The time functions of a slab by those of its first and of its second half, of which `part` are carried.
 
@@ -76,7 +79,9 @@ def slab_network(
     """The KAN of one slab, on x and τ in [-1, 1], from the coefficients of each output's φⱼ."""
     nodes = Product(len(coefficients), rank=degree + 1)
     space = _edges(knots, degree, nodes, periodic, torch.cat(list(coefficients), 1))
-    time = _edges(_one_span(degree), degree, nodes, False, torch.cat([time_splines(m, degree) for m in carried], 1))
+    time = _edges(
+        _one_span(degree), degree, nodes, False, torch.cat([torch.as_tensor(time_splines(m, degree)) for m in carried], 1)
+    )
     return KAN.from_layers([Layer.joined([space, time] if time_axis == 1 else [time, space])])
 
 

@@ -19,6 +19,7 @@ from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, is_linear
 from kanpde.cross_check import CrossCheck, cross_checked
 from kanpde.derivatives import Column, grad
+from kanpde.devices import CPU, at, device_of
 from kanpde.domains import TIME, Domain
 from kanpde.errors import Errors, Make, distance, estimated, evaluated, measured_errors
 from kanpde.estimates import FieldEstimate, Inference, estimates
@@ -76,8 +77,8 @@ class Solution:
     """What `solve` returns: the unknowns as functions, and how they were found.
 
     `solution(x=…, y=…)` evaluates: numbers, arrays or tensors in, arrays or tensors out, of the shape that the inputs
-    have together; a dict by unknown for a system. What comes out are plain numbers, which autograd does not follow:
-    differentiate `solution.field`, whose coordinates are columns, instead.
+    have together, and tensors on the device of the first; a dict by unknown for a system. What comes out are plain numbers,
+    which autograd does not follow: differentiate `solution.field`, whose coordinates are columns, instead.
     """
 
     def __init__(self, field: Field, history: tuple[Stage, ...], status: str, inference: Inference | None = None) -> None:
@@ -104,22 +105,28 @@ class Solution:
 
         which is a function of its axes, of each coefficient field.
         """
-        return estimates(self.field, self.inference.root if self.inference is not None and self.inference.fits else None)
+        root = self.inference.root if self.inference is not None and self.inference.fits else None
+        with at(CPU):
+            return estimates(self.field.on(CPU), root)
 
     @cached_property
     def errors(self) -> Errors:
         """Of this network: against the exact solution of its problem, if there is one, and an estimate without it."""
-        return measured_errors(self.field, self._missed)
+        with at(device_of(self.model)):
+            return measured_errors(self.field, self._missed)
 
     @cached_property
     def is_linear(self) -> bool:
         """Whether equations and conditions are: then `errors.estimate` is an estimate, else an indicator."""
-        return is_linear(self.field)
+        with at(device_of(self.model)):
+            return is_linear(self.field)
 
     @cached_property
     def _missed(self) -> Correction | None:
-        return estimated(self.field)
+        with at(device_of(self.model)):
+            return estimated(self.field)
 
+    @at(CPU)
     def __call__(self, **coordinates: Any) -> Any:
         box = self.problem.domain
         if set(coordinates) != set(box.names):
@@ -127,7 +134,7 @@ class Solution:
                 f"solution({', '.join(f'{n}=…' for n in coordinates)}) does not match the axes of {box}; "
                 f"call solution({', '.join(f'{n}=…' for n in box.names)})"
             )
-        tensors = any(isinstance(c, Tensor) for c in coordinates.values())
+        tensors = [c for c in coordinates.values() if isinstance(c, Tensor)]
         given = [_numbers(name, coordinates[name]) for name in box.names]
         shape = np.broadcast_shapes(*(c.shape for c in given))
         given = [np.broadcast_to(c, shape).flat for c in given]
@@ -148,10 +155,10 @@ class Solution:
         if outside:
             warnings.warn(
                 f"{outside} of {count} points lie outside {box}, where nothing was solved: values there mean nothing",
-                stacklevel=2,
+                stacklevel=3,
             )
         found = {name: values.reshape(shape) for name, values in found.items()}
-        results = found if tensors else {name: values.numpy() for name, values in found.items()}
+        results = {n: values.to(tensors[0].device) if tensors else values.numpy() for n, values in found.items()}
         return results if len(results) > 1 else next(iter(results.values()))
 
     # --- formulas -------------------------------------------------------------------------------------------------
@@ -172,7 +179,8 @@ class Solution:
 
         solution; printed, it says so, and why there is none. `.latex()` writes it.
         """
-        return found_formula(self.field, min((stage.residual for stage in self.history), default=inf), library)
+        with at(CPU):
+            return found_formula(self.field.on(CPU), min((stage.residual for stage in self.history), default=inf), library)
 
     # --- a second opinion -----------------------------------------------------------------------------------------
 
@@ -182,7 +190,8 @@ class Solution:
         themselves: steady equations of second order with one unknown. `unknowns` is about how many values at nodes they have;
         by default as many as take seconds, and the more the sharper. Needs scikit-fem: `pip install "kanpde[fem]"`.
         """
-        return cross_checked(self.field, unknowns)
+        with at(CPU):
+            return cross_checked(self.field.on(CPU), unknowns)
 
     # --- reports --------------------------------------------------------------------------------------------------
 
@@ -200,6 +209,8 @@ class Solution:
             )
         if self.inference is not None:
             lines.append(f"{self.inference.observed} observations, root mean square misfit {self.inference.misfit:.2g}")
+        device = device_of(self.model)
+        lines += [f"computed in float64 on {device}"] if device != CPU else []
         return "\n".join([*lines, self.status])
 
     def __repr__(self) -> str:
@@ -207,6 +218,7 @@ class Solution:
 
     # --- files ----------------------------------------------------------------------------------------------------
 
+    @at(CPU)
     def to_vtk(self, path: str | Path, points: int | None = None, frames: int = 21) -> None:
         """Write unknowns, gradients, residuals, estimated and, if known, true errors and exact fields for ParaView.
 
@@ -278,6 +290,7 @@ class Solution:
         found = evaluated(make, points, field)
         return {name: (u[:, 0] if u.shape[1] == 1 else u).numpy() for name, u in found.items()}
 
+    @at(CPU)
     def plot(self, path: str | Path, points: int = 161) -> None:
         """Draw each unknown and, if known, its exact field and error; else its estimated error.
 
@@ -349,12 +362,14 @@ class Solution:
 
     def contents(self) -> tuple[dict[str, Any], Arrays]:
         """What `save` writes: a header of plain values, and arrays by name."""
+        with at(device_of(self.model)):
+            told = evidence(self.field)
         header = {
             "format": FORMAT,
             "network": described(self.model),
             "axes": self.problem.domain.axes,
             "unknowns": self.problem.unknowns,
-            "evidence": evidence(self.field),
+            "evidence": told,
             "hard": self.field.is_hard,
             "history": [asdict(stage) for stage in self.history],
             "status": self.status,
@@ -368,11 +383,13 @@ class Solution:
         return header, arrays
 
     @staticmethod
+    @at(CPU)
     def load(path: str | Path, problem: Problem, model: nn.Module | None = None) -> "Solution":
         """Read what `save` wrote, for the same problem; runs no code from the file.
 
-        A network of your own is given as `model`, of the same shape. Raises ValueError if `save` did not write the file,
-        or from another problem: other axes or unknowns, or equations, conditions or values that differ in numbers.
+        A network of your own is given as `model`, of the same shape; others are on the CPU. Raises ValueError if `save` did
+        not write the file, or from another problem: other axes or unknowns, or equations, conditions or values that differ
+        in numbers.
         """
         if not isinstance(problem, Problem):
             raise TypeError(f"load takes a Problem, not {type(problem).__name__}; call the factory: load(path, poisson())")
@@ -399,10 +416,12 @@ class Solution:
                 f"{path} holds the coefficients of another network than {type(network).__name__}: give one of the same "
                 f"shape as model= ({str(error).splitlines()[-1].strip()})"
             ) from None
-        field = Field(problem, network, header["hard"])
-        inference = Inference(**header["inference"] | {"root": inverse.pop("root")}) if header.get("inference") else None
-        load_parameters(field, inverse, path)
-        if others := different(header["evidence"], evidence(field)):
+        inference = Inference(**header["inference"] | {"root": inverse.pop("root").cpu()}) if header.get("inference") else None
+        with at(device_of(network)):
+            field = Field(problem, network, header["hard"])
+            load_parameters(field, inverse, path)
+            found = evidence(field)
+        if others := different(header["evidence"], found):
             raise ValueError(
                 f"{path} was saved from another problem or network: {', '.join(others)} differ; "
                 "load it with those that it was saved from"
@@ -423,7 +442,7 @@ def _outputs(field: Field) -> list[str]:
 def _numbers(axis: str, given: Any) -> NDArray[Any]:
     """Numbers, lists, arrays or tensors as an array, which is no copy of an array, nor of a tensor of float64."""
     if isinstance(given, Tensor):
-        return given.detach().double().numpy()
+        return given.double().numpy(force=True)
     array = np.asarray(given)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"solution({axis}=…) is given {given!r}; give real numbers, in a list, array or tensor")

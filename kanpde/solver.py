@@ -13,6 +13,7 @@ from torch import nn
 
 from kanpde.conditions import Periodic
 from kanpde.continuation import NEAR, Family, Values, followed, told, waypoints
+from kanpde.devices import at, check_device, device_of, here
 from kanpde.estimates import Estimate, Inference, estimates
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
@@ -72,7 +73,8 @@ def solve(
     Parameters
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
-        default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
+        default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic. All is
+        computed on its device, in float64: `KAN([2, 5, 1]).to("cuda")`; that of the default is torch's default device.
     refine: `Adaptive()` by default, or `Grids((4, 8, 16))`; `Marching()` and `TensorProduct()` train no network at all. By
         default they are tried, in this order, where a network is still far from solved after four grids, or ends above 1e-9.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `SSBroyden()`, or, above 5000
@@ -94,10 +96,12 @@ def solve(
 
     Each stage is also told to the standard `logging` module: see `kanpde.logs`.
     An interrupt (Ctrl-C) ends it with the best solution so far, once there is one.
-    Raises ValueError or TypeError before any work if the settings are impossible, or the checkpoint is that of another call,
-    and LostRankError, a ConnectionError, where another process has ended.
+    Raises ValueError or TypeError before any work if the settings are impossible, the device is not there or knows no float64,
+    or the checkpoint is that of another call, and LostRankError, a ConnectionError, where another process has ended.
     """
     budget = Budget(max_seconds)
+    device = device_of(model) if isinstance(model, nn.Module) else here()
+    check_device(device)
     given = {"model": model, "optimizer": optimizer, "sampler": sampler, "hard": None if hard else False}
     own = [name for name, setting in given.items() if setting is not None]
     way = [] if continuation is None else waypoints(problem, continuation)
@@ -116,7 +120,7 @@ def solve(
     file = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     journal = Journal(budget, file)
     work = f"solve {wanted.domain.axes} {wanted.unknowns} {[*wanted.conditions]} {tol} {max_seconds} {seed}"
-    with joined(work), shown(progress, budget) as show:
+    with at(device), joined(work), shown(progress, budget) as show:
         if checkpoint is not None:
             call = {**given, "hard": hard, "refine": refine, "weights": weights, "continuation": way, "tol": tol, "seed": seed}
             if (complete := journal.open(call, _first(wanted, model, training, seed))) is not None:

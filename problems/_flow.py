@@ -38,7 +38,8 @@ class _Flow(torch.autograd.Function):
     def forward(ctx, t, slope, values):
         ctx.slope, ctx.values = slope, values
         ctx.save_for_backward(t)
-        return tuple(torch.from_numpy(np.array(y)).reshape(t.shape) for y in values(t.detach().numpy().ravel()))
+        found = values(t.numpy(force=True).ravel())
+        return tuple(torch.as_tensor(np.array(y), device=t.device).reshape(t.shape) for y in found)
 
     @staticmethod
     def backward(ctx, *gradients):

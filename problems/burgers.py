@@ -27,8 +27,9 @@ def burgers(viscosity: float = 0.01 / pi) -> Problem:
         return -sin(pi * x)
 
     def exact(x: Tensor, t: Tensor) -> Tensor:
-        y = x - NODES * (4 * viscosity * t.clamp_min(1e-9)).sqrt()
-        weights = torch.softmax(-cos(pi * y) / (2 * pi * viscosity) - NODES**2, 1)
+        nodes = NODES.to(x.device)
+        y = x - nodes * (4 * viscosity * t.clamp_min(1e-9)).sqrt()
+        weights = torch.softmax(-cos(pi * y) / (2 * pi * viscosity) - nodes**2, 1)
         mean = (weights * start(y)).sum(1, keepdim=True)
         # the root has no slope at t = 0, but u has: there its Taylor series
         first = viscosity * pi**2 * sin(pi * x) - pi * sin(pi * x) * cos(pi * x)
