@@ -21,6 +21,7 @@ from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
 from kanpde.logs import log_end
 from kanpde.marching import Marching
+from kanpde.marking import Marked
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, SSBroyden
 from kanpde.problem import Problem
@@ -169,7 +170,7 @@ def _found(
 def _first(problem: Problem, model: nn.Module | None, training: Training, seed: int) -> Field:
     """What training begins with."""
     network = default_network(problem, training.hard, seed) if model is None else _checked(model, problem)
-    if isinstance(training.refine, Grids):
+    if isinstance(training.refine, Grids | Marked):
         training.refine.check(network)
     return Field(problem, network, training.hard)
 
@@ -236,8 +237,9 @@ def _throughout(
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
             return Solution(fitted, tuple(history), status, inference)
         objective.coefficients, weights, budget.end = done["coefficients"], done["weights"], done["end"]
+        objective.weights = weights
         history.append(done["stage"])
-        trained.append(Trained(field.network, history[-1].residual))
+        trained.append(Trained(field.network, history[-1].residual, objective))
         fits.append((field, done["inference"]))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
