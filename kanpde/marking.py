@@ -19,7 +19,7 @@ from kanpde.factorizations import NormalEquations, gram_of
 from kanpde.layers import Layer
 from kanpde.networks import KAN
 from kanpde.pieces import Gram
-from kanpde.ranks import broadcast, is_alone
+from kanpde.ranks import broadcast
 from kanpde.refinement import Trained
 from kanpde.residuals import Objective, point_count
 
@@ -123,7 +123,7 @@ def worths(objective: Objective, seed: int) -> Found:
     finer = network.split([middles(layer) for layer in network.layers])
     fresh = _fresh(objective, finer, point_count(objective.field.with_network(finer)), seed)
     gram = gram_of(fresh.linearized())
-    found = _worths(gram, network, finer) if is_alone() else broadcast("worths", lambda: _worths(gram, network, finer))
+    found = broadcast("worths", lambda: _worths(gram, network, finer))
     return Found(found[:-1], found[-1].item())
 
 

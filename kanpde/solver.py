@@ -74,8 +74,9 @@ def solve(
     ----------
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
         default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic.
-    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`; `Marching()` and `TensorProduct()` train no network at all. By
-        default they are tried, in this order, where a network is still far from solved after four grids, or ends above 1e-9.
+    refine: `Adaptive()` by default, `Grids((4, 8, 16))`, or `Marked()` for thin layers; `Marching()` and `TensorProduct()`
+        train no network at all. By default they are tried, in this order, where a network is still far from solved after four
+        grids, or ends above 1e-9.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `SSBroyden()`, or, above 5000
         coefficients, `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
@@ -372,7 +373,7 @@ def _check_settings(
     """Settings that cannot work fail here."""
     for name, given, kind, examples in (
         ("optimizer", training.optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
-        ("refine", training.refine, Refinement, "Adaptive(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
+        ("refine", training.refine, Refinement, "Adaptive(), Marked(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
         ("sampler", training.sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
     ):
         if isinstance(given, type) or not isinstance(given, kind):
