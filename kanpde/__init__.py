@@ -13,6 +13,7 @@ from kanpde.layers import Product
 from kanpde.logs import JSONLines
 from kanpde.manufactured import manufactured
 from kanpde.marching import Marching
+from kanpde.marking import Marked
 from kanpde.mesh_domain import MeshDomain
 from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
@@ -71,6 +72,7 @@ __all__ = [
     "LatinHypercube",
     "LevenbergMarquardt",
     "Marching",
+    "Marked",
     "MeshDomain",
     "MexicanHat",
     "Neumann",

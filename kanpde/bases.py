@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from kanpde.splines import Knots, LocalBasis, Spans, elevate_degree, insert_knots, uniform_knots
+from kanpde.splines import Knots, LocalBasis, Spans, elevate_degree, insert_knot, insert_knots, insert_ring_knot, uniform_knots
 
 Points = Annotated[Tensor, "points inputs"]
 PerInput = Annotated[Tensor, "inputs"]
@@ -144,6 +144,13 @@ class Piecewise(Basis):
             splines, knots = elevate_degree(splines, knots, degree)
         more = _subdivided(knots[0], spans // before)[None]
         return insert_knots(splines, knots, finer.pieces, more)[0], more
+
+    def split(self, own: Own, knots: Knots, periodic: Tensor, inserted: Annotated[Tensor, "breaks"]) -> tuple[Own, Knots]:
+        """Coefficients and knots of the same functions with more breaks, for one input, by knot insertion."""
+        insert, more = insert_ring_knot if periodic.any() else insert_knot, knots[0]
+        for knot in inserted:
+            own, more = insert(own, more, self.pieces, knot)
+        return own, more[None]
 
 
 @dataclass(frozen=True)

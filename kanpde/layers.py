@@ -193,8 +193,13 @@ class Layer(nn.Module):
     @property
     def spans(self) -> tuple[int, ...]:
         """Number of spans of each input."""
+        return tuple(len(own) - 1 for own in self.breaks)
+
+    @property
+    def breaks(self) -> list[Annotated[Tensor, "spans+1"]]:
+        """The ends of the spans of each input, in order."""
         ends = zip(self.knots, *self.ends, strict=True)
-        return tuple(len(row[(row >= low) & (row < high)].unique()) for row, low, high in ends)
+        return [row[(row >= low) & (row <= high)].unique() for row, low, high in ends]
 
     @property
     def ends(self) -> tuple[Annotated[Tensor, "inputs"], Annotated[Tensor, "inputs"]]:
@@ -245,6 +250,19 @@ class Layer(nn.Module):
         finer, knots = found
         return Layer(knots, basis, self.nodes, self.periodic, torch.cat([finer, activation]))
 
+    def split(self, inserted: Sequence[Annotated[Tensor, "breaks"]]) -> "Layer":
+        """The same functions on spans with these breaks besides, for each input; of splines and of hats."""
+        return Layer.joined([one._split(own) for one, own in zip(self.by_input(), inserted, strict=True)])
+
+    def _split(self, inserted: Annotated[Tensor, "breaks"]) -> "Layer":
+        """Of a single input."""
+        if len(inserted) == 0:
+            return self
+        assert isinstance(self.basis, Piecewise)
+        own, activation = self.table.detach().tensor_split(self.counts)
+        finer, knots = self.basis.split(own, self.knots, self.periodic, inserted)
+        return Layer(knots, self.basis, self.nodes, self.periodic, torch.cat([finer, activation]))
+
     def widened(self, extra: "Layer") -> "Layer":
         """The sums of products of both layers, of which the new ones begin as zero: the same functions."""
         assert isinstance(self.nodes, Product)
@@ -273,8 +291,8 @@ class Layer(nn.Module):
         blank = Layer(knots, basis, self.nodes, self.periodic, self.table.detach()[:0])
         count = 4 * knots.shape[1]
         nodes = (1 - torch.cos(torch.pi * (torch.arange(count, dtype=knots.dtype) + 0.5) / count)) / 2
-        low, high = blank.ends
-        sites = low + (high - low) * nodes[:, None]
+        evenly = [torch.linspace(0, 1, len(own), dtype=nodes.dtype) for own in blank.breaks]
+        sites = torch.stack([along(nodes, *pair)[0] for pair in zip(evenly, blank.breaks, strict=True)], 1)
         old, new = EdgeFunctions(self, sites), EdgeFunctions(blank, sites)
         values = old.product(0, self.table.detach()).unflatten(0, sites.shape)
         values = values - old.terms(0)[..., -1:] * self.table.detach()[self.activation_row]
@@ -304,6 +322,15 @@ class _Terms(torch.autograd.Function):
     def backward(ctx, gradient):
         (x,) = ctx.saved_tensors
         return (gradient * _Terms.apply(x, ctx.functions, ctx.order + 1)).sum(2), None, None
+
+
+def along(
+    x: Annotated[Tensor, "points"], ends: Annotated[Tensor, "spans+1"], images: Annotated[Tensor, "spans+1"]
+) -> tuple[Annotated[Tensor, "points"], Annotated[Tensor, "points"]]:
+    """The piecewise linear function that maps ends to images, and its slope."""
+    span = (torch.searchsorted(ends, x.contiguous(), right=True) - 1).clamp(0, len(ends) - 2)
+    slope = (images.diff() / ends.diff())[span]
+    return images[span] + (x - ends[span]) * slope, slope
 
 
 def value_range(x: Inputs, margin: float) -> tuple[Tensor, Tensor]:

@@ -137,6 +137,14 @@ class KAN(nn.Module):
         return KAN.from_layers([layer.refined(own, basis) for layer, own, basis in finer])
 
     @at_its_device
+    def split(self, inserted: Sequence[Sequence[Annotated[Tensor, "breaks"]]]) -> "KAN":
+        """A new KAN, the same function to rounding: splines with more breaks, by layer and by its input.
+
+        Unlike those of `refined`, spans may then differ in length; periodic splines stay what they are, too.
+        """
+        return KAN.from_layers([layer.split(own) for layer, own in zip(self.layers, inserted, strict=True)])
+
+    @at_its_device
     def widened(self, rank: int, seed: int = 0) -> "KAN":
         """A new KAN, the same function, in whose products of edges every node sums at least `rank` of them.
 

@@ -8,16 +8,18 @@ import torch
 from torch import nn
 
 from kanpde.networks import KAN, dense_points
+from kanpde.residuals import Objective
 
 BEHIND = 0.01  # of the largest loss, below which an input's spans are fine enough for now
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its training, and ‖r‖ of it on points not trained on."""
+    """A network after its training, ‖r‖ of it on points not trained on, and what it was trained for."""
 
     network: nn.Module
     residual: float
+    objective: Objective | None = None
 
 
 @runtime_checkable

@@ -23,12 +23,13 @@ from kanpde.field import Field, outputs
 from kanpde.functions import Points, columns
 from kanpde.inverse import mean_sigma, misfit_factors
 from kanpde.jacobians import Recorder, Recorders, Tape
+from kanpde.layers import along
 from kanpde.networks import KAN, MLP, trainable
 from kanpde.pieces import Dense, Piece, Residual, Vector
 from kanpde.problem import Problem
 from kanpde.quadrature import Quadrature
 from kanpde.ranks import met, norm, own, total
-from kanpde.sampling import Graded, Sampler, Weighing
+from kanpde.sampling import Graded, Sampler, UnitCube, Weighing, Weighted
 from kanpde.slabs import Slabs
 
 Tapes = Recorder | Recorders | None  # the network's alone, those of parameters too, or nothing to record
@@ -37,6 +38,7 @@ Block = tuple[list[Column], Callable[[Tensor], Tensor]]
 
 BEYOND = 1e-6  # weight of squares beyond the horizon, which keeps what is still to come from running away
 JUDGES = 4000  # coefficients of slabs that count for the number of points
+FOLLOWING = 0.85  # of the points, that follow spans
 LEAST_MISFIT = 1e-3  # weight of observations that lets equations be constraints
 
 
@@ -139,6 +141,8 @@ class Objective:
         return ceil(self.count / self.problem.domain.share)
 
     def _batch(self, sampler: Sampler, unit: Tensor, weights: Tensor) -> Batch:
+        unit, shares = self._followed(unit)
+        weights = shares * weights
         if self.horizon < 1:
             beyond = unit[:, [self.problem.domain.names.index(TIME)]] > self.horizon
             weights = torch.where(beyond, BEYOND * weights, weights)
@@ -147,6 +151,22 @@ class Objective:
         points, weights = points[kept], weights[kept]
         order = points[:, 0].argsort(stable=True)  # so that neighbours touch the same splines of the first axis
         return Batch(points[order], weights[order], parts)
+
+    def _followed(self, unit: UnitCube) -> Weighted:
+        """Most points by equal shares of each axis' spans, others as they are, and weights of squares that undo it.
+
+        Short spans have coefficients as long ones have, which no point would see. Where spans are of one length, nothing moves.
+        """
+        shares = torch.ones(len(unit), 1, dtype=unit.dtype)
+        if not isinstance(self.field.network, KAN):
+            return unit, shares
+        unit = unit.clone()
+        for axis, breaks in enumerate(self.field.network.layers[0].breaks):
+            places, equal = (breaks + 1) / 2, torch.linspace(0, 1, len(breaks), dtype=unit.dtype)
+            if not torch.allclose(places, equal, rtol=0.0, atol=1e-9):
+                unit[:, axis], slope = along(unit[:, axis], torch.lerp(places, equal, FOLLOWING), places)
+                shares = shares * slope[:, None]
+        return unit, shares
 
     def _part_points(self, sampler: Sampler, name: str) -> tuple[Points, Points]:
         """A condition's share of points; a predicate that drops most of them is met with more."""
@@ -175,12 +195,14 @@ class Objective:
     def _seed(self) -> int:
         return int(torch.randint(2**31, (1,), generator=self._seeds, device=CPU))
 
-    def _absolute_residual(self, unit: Tensor) -> Annotated[Tensor, "points"]:
+    def _absolute_residual(self, unit: UnitCube) -> Annotated[Tensor, "points"]:
+        """Of points that follow the spans, each by the root of its share."""
+        unit, shares = self._followed(unit)
         points, kept = self.problem.domain.placed(unit)
         sizes = torch.zeros(len(unit), dtype=torch.float64)
         parts = [self._equation_columns(part, None) for part in points[kept].split(self._rows(dense=False))]
         sizes[kept] = torch.cat([torch.cat(part, 1).norm(dim=1).detach() for part in parts])
-        return sizes
+        return shares[:, 0].sqrt() * sizes
 
     def _rows(self, dense: bool) -> int:
         """Points whose rows, dense ones or what they are made of, stay within the bound of `kanpde.chunks`."""

@@ -129,7 +129,7 @@ class Slabs(nn.Module):
     def line(self, number: int) -> Line:
         """The splines of a slab."""
         kan, space = self.parts[number], 1 - self.axis
-        return Line(_breaks(kan)[space], self.degree, space in kan.periodic)
+        return Line(kan.layers[0].breaks[space], self.degree, space in kan.periodic)
 
     def coefficients(self, number: int) -> list[Annotated[Tensor, "functions degree+1"]]:
         """Of the φⱼ of each output of a slab, as they were given to `slab_network`."""
@@ -168,7 +168,7 @@ class Slabs(nn.Module):
         for number, kan in enumerate(self.parts):
             start, end = self.times[number], self.times[number + 1]
             pair = []
-            for axis, breaks in enumerate(_breaks(kan)):
+            for axis, breaks in enumerate(kan.layers[0].breaks):
                 each = IN_TIME if len(breaks) == 2 else IN_SPACE
                 placed = torch.lerp(start, end, (breaks + 1) / 2) if axis == self.axis else breaks
                 pair.append(gauss_on_spans(placed, each))
@@ -188,12 +188,6 @@ class Slabs(nn.Module):
             found.append(self.parts[slab](torch.cat(own, 1)))
             places.append(at)
         return torch.cat(found)[torch.cat(places).argsort()]
-
-
-def _breaks(kan: KAN) -> list[Annotated[Tensor, "spans+1"]]:
-    """Of each input."""
-    layer = kan.layers[0]
-    return [row[(row >= low) & (row <= high)].unique() for row, low, high in zip(layer.knots, *layer.ends, strict=True)]
 
 
 def patch_network(

@@ -22,6 +22,7 @@ from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
 from kanpde.logs import log_end
 from kanpde.marching import Marching
+from kanpde.marking import Marked
 from kanpde.networks import KAN, trainable
 from kanpde.optimizers import LBFGS, LevenbergMarquardt, Optimizer, SSBroyden
 from kanpde.problem import Problem
@@ -75,8 +76,9 @@ def solve(
     model: a KAN, MLP or any module from (points, axes) to (points, unknowns) on coordinates scaled to [-1, 1]; by
         default a separable KAN of degree 11 that starts with two spans an edge, eight where an axis is periodic. All is
         computed on its device, in float64: `KAN([2, 5, 1]).to("cuda")`; that of the default is torch's default device.
-    refine: `Adaptive()` by default, or `Grids((4, 8, 16))`; `Marching()` and `TensorProduct()` train no network at all. By
-        default they are tried, in this order, where a network is still far from solved after four grids, or ends above 1e-9.
+    refine: `Adaptive()` by default, `Grids((4, 8, 16))`, or `Marked()` for thin layers; `Marching()` and `TensorProduct()`
+        train no network at all. By default they are tried, in this order, where a network is still far from solved after four
+        grids, or ends above 1e-9.
     optimizer: `LevenbergMarquardt()` by default; a residual whose rows mix points goes to `SSBroyden()`, or, above 5000
         coefficients, `LBFGS()`, with a warning.
     sampler: `Graded()` by default; drawn anew at every step.
@@ -173,7 +175,7 @@ def _found(
 def _first(problem: Problem, model: nn.Module | None, training: Training, seed: int) -> Field:
     """What training begins with."""
     network = default_network(problem, training.hard, seed) if model is None else _checked(model, problem)
-    if isinstance(training.refine, Grids):
+    if isinstance(training.refine, Grids | Marked):
         training.refine.check(network)
     return Field(problem, network, training.hard)
 
@@ -240,8 +242,9 @@ def _throughout(
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
             return Solution(fitted, tuple(history), status, inference)
         objective.coefficients, weights, budget.end = done["coefficients"], done["weights"], done["end"]
+        objective.weights = weights
         history.append(done["stage"])
-        trained.append(Trained(field.network, history[-1].residual))
+        trained.append(Trained(field.network, history[-1].residual, objective))
         fits.append((field, done["inference"]))
         best = min(trained, key=lambda t: t.residual)
         fitted, inference = fits[trained.index(best)]
@@ -374,7 +377,7 @@ def _check_settings(
     """Settings that cannot work fail here."""
     for name, given, kind, examples in (
         ("optimizer", training.optimizer, Optimizer, "LevenbergMarquardt(), LBFGS() or Adam()"),
-        ("refine", training.refine, Refinement, "Adaptive(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
+        ("refine", training.refine, Refinement, "Adaptive(), Marked(), Grids((4, 8, 16)), Marching() or TensorProduct()"),
         ("sampler", training.sampler, Sampler, "Graded(), Sobol() or ResidualAdaptive()"),
     ):
         if isinstance(given, type) or not isinstance(given, kind):

@@ -9,6 +9,7 @@ Source of the recurrences: C. de Boor, A Practical Guide to Splines (2001), chap
 L. Ramshaw, Blossoms are polar forms, CAGD 6 (1989).
 """
 
+from math import ceil
 from typing import Annotated
 
 import torch
@@ -18,6 +19,8 @@ Knots = Annotated[Tensor, "inputs knots"]  # one non-decreasing row for each inp
 Local = Annotated[Tensor, "degree+1 points inputs"]
 Spans = Annotated[Tensor, "points inputs"]
 Coefficients = Annotated[Tensor, "inputs count outputs"]
+Row = Annotated[Tensor, "knots"]  # of a single input, as its coefficients
+Own = Annotated[Tensor, "count outputs"]
 
 
 def uniform_knots(low: Annotated[Tensor, "inputs"], high: Annotated[Tensor, "inputs"], grid: int, degree: int) -> Knots:
@@ -116,6 +119,37 @@ def insert_knots(coefficients: Coefficients, knots: Knots, degree: int, finer: K
     spans = find_spans(finer[:, :count].T, knots, degree).T
     arguments = torch.stack([finer[:, 1 + j : 1 + j + count] for j in range(degree)])
     return blossom(coefficients, knots, degree, spans, arguments)
+
+
+def insert_knot(coefficients: Own, knots: Row, degree: int, knot: Tensor) -> tuple[Own, Row]:
+    """Coefficients and knots of the same splines of one input with one knot more: convex combinations of neighbours.
+
+    Stable wherever it lies, where those of `insert_knots` need finer knots that are spaced much as the old ones
+    (W. Boehm, Inserting new knots into B-spline curves, Computer-Aided Design 12, 1980).
+    """
+    span = int(find_spans(knot[None, None], knots[None], degree))
+    near = torch.arange(span - degree + 1, span + 1, device=knots.device)
+    share = ((knot - knots[near]) / (knots[near + degree] - knots[near]))[:, None]
+    between = torch.lerp(coefficients[near - 1], coefficients[near], share)
+    finer = torch.cat([coefficients[: span - degree + 1], between, coefficients[span:]])
+    return finer, torch.cat([knots[: span + 1], knot[None], knots[span + 1 :]])
+
+
+def insert_ring_knot(coefficients: Own, knots: Row, degree: int, knot: Tensor) -> tuple[Own, Row]:
+    """The same for a periodic spline of G spans, whose knots continue for `degree` of them beyond either end.
+
+    The ring is unrolled as far as its functions reach, and the knot inserted in each turn.
+    """
+    count = len(knots) - 2 * degree - 1
+    period = knots[degree + count] - knots[degree]
+    reach = ceil(degree / count)
+    number = torch.arange(-2 * reach * count, (2 * reach + 1) * count + 1, device=knots.device)
+    unrolled = knots[degree + number % count] + period * (number // count)
+    own = coefficients[(number[: len(number) - degree - 1] + degree) % count]
+    for turn in range(-reach, reach + 1):
+        own, unrolled = insert_knot(own, unrolled, degree, knot + turn * period)
+    first = (2 * count + 1) * reach - degree
+    return own[first : first + count + 1], unrolled[first : first + count + 2 * degree + 2]
 
 
 def elevate_degree(coefficients: Coefficients, knots: Knots, degree: int) -> tuple[Coefficients, Knots]:

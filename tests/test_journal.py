@@ -25,6 +25,7 @@ from kanpde import (
     Grids,
     LevenbergMarquardt,
     Marching,
+    Marked,
     Problem,
     Product,
     ResidualAdaptive,
@@ -93,6 +94,7 @@ class Falling:
 
 WAYS = {
     "grids": lambda **run: solve(poisson(), SMALL, refine=Grids((4,)), **run),
+    "marked spans": lambda **run: solve(poisson(1), KAN([1, 1], grid=2), refine=Marked(theta=0.7, size=14), **run),
     "observations": lambda **run: solve(inverse_heat(), refine=Grids(()), **run),
     "trajectory": lambda **run: solve(pendulum(), refine=Adaptive(grid=16), **run),
     "soft": lambda **run: solve(heat(), SMALL, hard=False, sampler=ResidualAdaptive(), refine=Grids(()), **run),
