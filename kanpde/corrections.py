@@ -24,7 +24,7 @@ from kanpde.functions import columns
 from kanpde.jacobians import Recorder
 from kanpde.layers import Layer, Product
 from kanpde.networks import KAN
-from kanpde.pieces import Dense, Piece
+from kanpde.pieces import Dense, Local, Piece
 from kanpde.residuals import Objective
 from kanpde.sampling import Graded
 from kanpde.slabs import Slabs, time_splines
@@ -85,22 +85,29 @@ def correction(field: Field) -> Correction | None:
     finest = max(round(each ** (1 / dimension)), fewest)
     tried: list[Correction] = []
     for count, seed in dict.fromkeys([(max(finest // 2, fewest), 0), (finest, 0), (finest, 1)]):  # with many axes both are one
-        found = _correction(field, count, seed)
+        objective = _objective(field, count, seed)
+        if not tried and objective.obstacle() is not None:
+            return None
+        found = _correction(objective)
         if found is None or found.unexplained < EXPLAINED:
             return found
         tried.append(found)
     return min(tried[-2:], key=lambda one: one.size)
 
 
-def _correction(field: Field, count: int, seed: int) -> Correction | None:
-    """With so many splines on each axis, on points that depend on the seed."""
-    problem = field.problem
-    network = _products(field, count)
-    corrected = Corrected(field, network)
+def _objective(field: Field, count: int, seed: int) -> Objective:
+    """Of a change with so many splines on each axis, on points that depend on the seed."""
+    problem, network = field.problem, _products(field, count)
     rows = MORE_ROWS if problem.domain.dimension == 1 or isinstance(field.network, Slabs) else ROWS
-    objective = Objective(corrected, Graded(), {}, rows * _first_columns(network) // len(problem.unknowns), seed)
-    if objective.obstacle() is not None:
-        return None
+    count = rows * _first_columns(network) // len(problem.unknowns)
+    return Objective(Corrected(field, network), Graded(), {}, count, seed)
+
+
+def _correction(objective: Objective) -> Correction | None:
+    problem, corrected = objective.problem, objective.field
+    assert isinstance(corrected, Corrected)
+    network = corrected.network
+    assert isinstance(network, KAN)
     factorization = QR() if problem.domain.dimension == 1 else NormalEquations()
     damping = DAMPING if problem.domain.share == 1 else DAMPING_ON_SHAPES
     system = factorization.factorize(_chosen(objective, network), damping)
@@ -127,8 +134,11 @@ def _chosen(objective: Objective, network: KAN) -> Iterator[Piece]:
     """Rows of those coefficients; parameters are none, as they come with observations."""
     own = _first_columns(network)
     for piece in objective.linearized():
-        rows = piece.dense()
-        yield Dense(torch.cat([rows[:, :own], rows[:, -1:]], 1))
+        if isinstance(piece, Local):
+            yield Dense(piece.of_first_axis())
+        else:  # means over the nodes of an integral
+            rows = piece.dense()
+            yield Dense(torch.cat([rows[:, :own], rows[:, -1:]], 1))
 
 
 def _products(field: Field, count: int) -> KAN:

@@ -107,7 +107,12 @@ def measured_errors(field: Field, missed: Correction | None) -> Errors:
     estimate, unexplained = None, None
     if missed is not None:
         unexplained = missed.unexplained
-        found = evaluated(lambda x: _beside(missed(x), missed.field(**x)), points, missed.field)
+
+        def changed(x: dict[str, Column]) -> dict[str, Tensor]:
+            changes, base = missed(x), missed.field.base(**x)
+            return _beside(changes, {name: u + changes[name] for name, u in base.items()})
+
+        found = evaluated(changed, points, missed.field)
         squares = weights @ torch.stack(list(found.values())).square()
         estimate = hypot(_relative(squares[:, 0], squares[:, 1], (NOTHING * field.scale) ** 2), ROUNDING)
         if isinstance(field.network, Slabs) and field.network.is_patch:  # whose splines may be finer than those of the estimate
