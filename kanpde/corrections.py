@@ -27,7 +27,7 @@ from kanpde.functions import columns
 from kanpde.jacobians import Recorder
 from kanpde.layers import Layer, Product
 from kanpde.networks import KAN
-from kanpde.pieces import Dense, Piece
+from kanpde.pieces import Dense, Local, Piece
 from kanpde.residuals import Objective
 from kanpde.sampling import Graded
 from kanpde.slab_corrections import slab_correction
@@ -134,8 +134,11 @@ def _chosen(objective: Objective, network: KAN) -> Iterator[Piece]:
     """Rows of those coefficients; parameters are none, as they come with observations."""
     own = _first_columns(network)
     for piece in objective.linearized():
-        rows = piece.dense()
-        yield Dense(torch.cat([rows[:, :own], rows[:, -1:]], 1))
+        if isinstance(piece, Local):
+            yield Dense(piece.of_first_axis())
+        else:  # means over the nodes of an integral
+            rows = piece.dense()
+            yield Dense(torch.cat([rows[:, :own], rows[:, -1:]], 1))
 
 
 def _products(field: Field, count: int) -> KAN:

@@ -85,14 +85,19 @@ class EdgeFunctions:
 
     def product(self, order: int, table: Tensor) -> Annotated[Tensor, "points*inputs edges"]:
         """T⁽ᵏ⁾ c, without a graph."""
+        return self._matrix(order, torch.sparse_csr, (self.x.numel(), len(table))) @ table
+
+    def transposed_product(self, order: int, weights: Annotated[Tensor, "points*inputs edges"]) -> Tensor:
+        """T⁽ᵏ⁾ᵀ w, as long as the table, without a graph."""
+        return self._matrix(order, torch.sparse_csc, (len(self.layer.table), self.x.numel())) @ weights
+
+    def _matrix(self, order: int, layout: torch.layout, shape: tuple[int, int]) -> Tensor:
+        """T⁽ᵏ⁾ by rows or, of the same numbers, T⁽ᵏ⁾ᵀ by columns."""
         values, local = self.terms(order).flatten(), self.rows.shape[2]
         starts = torch.arange(0, len(values) + 1, local, dtype=torch.int32, device=values.device)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            matrix = torch.sparse_csr_tensor(
-                starts, self._columns, values, (self.x.numel(), len(table)), check_invariants=False
-            )
-        return matrix @ table
+            warnings.filterwarnings("ignore", "Sparse CS[RC] tensor support is in beta")
+            return torch.sparse_compressed_tensor(starts, self._columns, values, shape, layout=layout, check_invariants=False)
 
     def value(self, order: int) -> EdgeValues:
         if order in self.values:
@@ -230,7 +235,7 @@ class Layer(nn.Module):
             record.append((self, functions))
             edges = functions.value(0)
         else:
-            edges = torch.einsum("pil,pile->pie", _Terms.apply(x, functions, 0), self.table[functions.rows])
+            edges = _sums(functions, 0, self.table)
         if isinstance(self.nodes, Product):
             products = reduce(mul, edges.unbind(1))
             return products.unflatten(1, (self.nodes.count, self.nodes.rank)).sum(2)
@@ -309,19 +314,55 @@ class Layer(nn.Module):
 Record = list[tuple[Layer, EdgeFunctions]]  # what an evaluation used, for a Jacobian
 
 
-class _Terms(torch.autograd.Function):
-    """Basis values as a function of x alone, for plain autograd by x and by the coefficients, in any order."""
+def _sums(functions: EdgeFunctions, order: int, table: Tensor) -> EdgeValues:
+    """T⁽ᵏ⁾(x) c for plain autograd by x and by the coefficients c, in any order.
+
+    A node for each, as a backward pass visits those that it differentiates by: Tᵀ g, by c, costs many times what T c does.
+    """
+    return _AlongInputs.apply(functions.x, functions, order, [table]) + _AlongTable.apply(table, functions, order)
+
+
+class _AlongInputs(torch.autograd.Function):
+    """T⁽ᵏ⁾(x) c as a function of x alone."""
 
     @staticmethod
-    def forward(ctx, x, functions, order):
-        ctx.functions, ctx.order = functions, order
-        ctx.save_for_backward(x)
-        return functions.terms(order).clone()  # the cached ones must not become part of a graph
+    def forward(ctx, x, functions, order, held):
+        ctx.functions, ctx.order, ctx.held = functions, order, held  # in a list autograd does not see the table
+        return functions.product(order, held[0].detach()).unflatten(0, x.shape)
 
     @staticmethod
     def backward(ctx, gradient):
-        (x,) = ctx.saved_tensors
-        return (gradient * _Terms.apply(x, ctx.functions, ctx.order + 1)).sum(2), None, None
+        slope = _sums(ctx.functions, ctx.order + 1, *ctx.held)
+        return (gradient * slope).sum(2), None, None, None
+
+
+class _AlongTable(torch.autograd.Function):
+    """Zero, whose derivative by c is T⁽ᵏ⁾(x)."""
+
+    @staticmethod
+    def forward(ctx, table, functions, order):
+        ctx.functions, ctx.order = functions, order
+        return table.new_zeros(()).expand(*functions.x.shape, table.shape[1])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Transposed.apply(ctx.functions.x, gradient, ctx.functions, ctx.order), None, None
+
+
+class _Transposed(torch.autograd.Function):
+    """T⁽ᵏ⁾(x)ᵀ g as a function of x and g."""
+
+    @staticmethod
+    def forward(ctx, x, weights, functions, order):  # noqa: ARG004
+        ctx.functions, ctx.order = functions, order
+        ctx.save_for_backward(weights)
+        return functions.transposed_product(order, weights.flatten(0, 1))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (weights,) = ctx.saved_tensors
+        same, slope = (_sums(ctx.functions, order, gradient) for order in (ctx.order, ctx.order + 1))
+        return (weights * slope).sum(2), same, None, None
 
 
 def along(

@@ -248,23 +248,27 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
         if history and ended:
             if len(history) == earlier:
                 return None
-            return Solution(field, tuple(history), f"{ended} on the way to slabs that are resolved to {tolerance:g}")
+            return _found(field, history, f"{ended} on the way to slabs that are resolved to {tolerance:g}")
         finer = field.with_network(march.network())
         residual = session.measured(history, partial(_judged, finer, weights, session.seed + len(history)))
         if len(history) > earlier and not residual < 10 * history[-1].residual:
-            return Solution(field, tuple(history), "converged: finer slabs of time add nothing but rounding")
+            return _found(field, history, "converged: finer slabs of time add nothing but rounding")
         figures = partial(_figures, finer, shown, history, march, residual, budget)
         history.append(session.measured(history, partial(session.journal.once, "figures", figures)))
         field = shown = finer
         session.keep(field, history, residual)
         if ended:
             reached = f"{TIME}={march.reached.time:.4g}, beyond which the solution is kept as it was there"
-            return Solution(field, tuple(history), f"{ended} at {reached}; raise max_seconds")
+            return _found(field, history, f"{ended} at {reached}; raise max_seconds")
         if reached := reaches(history[-1], session.tol):
-            return Solution(field, tuple(history), reached)
+            return _found(field, history, reached)
     status = f"every slab of time is resolved to {marching.tolerances[-1]:g}, at residual {history[-1].residual:.1e}"
     above = "" if session.tol is None else f" above tol={session.tol:g}; take smaller ones in refine=Marching(tolerances)"
-    return Solution(field, tuple(history), f"{'stopped' if above else 'converged'}: {status}{above}")
+    return _found(field, history, f"{'stopped' if above else 'converged'}: {status}{above}")
+
+
+def _found(field: Field, history: list[Stage], status: str) -> Solution:
+    return Solution(field, tuple(history), status, errors=history[-1].errors)
 
 
 def _judged(field: Field, weights: Mapping[str, float], seed: int) -> float:

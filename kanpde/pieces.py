@@ -127,11 +127,11 @@ class Edges:
     gradients: Mapping[int, Annotated[Tensor, "points inputs edges"]]
     start: int
 
-    def alive(self) -> Annotated[Tensor, "points inputs local edges"]:
-        """∂r/∂c = Σ_k T⁽ᵏ⁾ ∂r/∂S_k, of the coefficients that a point touches."""
+    def alive(self, inputs: slice = slice(None)) -> Annotated[Tensor, "points inputs local edges"]:
+        """∂r/∂c = Σ_k T⁽ᵏ⁾ ∂r/∂S_k, of the coefficients that a point touches, of all inputs or some."""
         found: Tensor | None = None
         for order, gradient in self.gradients.items():
-            terms, gradient = self.functions.terms(order)[..., None], gradient[:, :, None]
+            terms, gradient = self.functions.terms(order)[:, inputs, :, None], gradient[:, inputs, None]
             found = terms * gradient if found is None else found.addcmul_(terms, gradient)
         assert found is not None
         return found
@@ -304,6 +304,18 @@ class Local:
         rows[:, -1:] = self.column
         for part, own in zip(self.parts, alive, strict=True):
             part.scatter(own, rows)
+        return rows
+
+    def of_first_axis(self) -> Rows:
+        """Dense rows of the splines of the first input, of a KAN of one layer."""
+        layer = self.parts[0].functions.layer
+        count, edges = int(layer.counts[0]), layer.table.shape[1]
+        rows = self.column.new_zeros(len(self.column), count * edges + 1)
+        rows[:, -1:] = self.column
+        own = rows[:, :-1].unflatten(1, (count, edges))
+        for part in self.parts:
+            at = part.functions.rows[:, 0, :-1, None].expand(-1, -1, edges)
+            own.scatter_add_(1, at, part.alive(slice(1))[:, 0, :-1])
         return rows
 
     def operator(self) -> Operator:

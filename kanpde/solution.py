@@ -81,13 +81,21 @@ class Solution:
     which autograd does not follow: differentiate `solution.field`, whose coordinates are columns, instead.
     """
 
-    def __init__(self, field: Field, history: tuple[Stage, ...], status: str, inference: Inference | None = None) -> None:
+    def __init__(
+        self,
+        field: Field,
+        history: tuple[Stage, ...],
+        status: str,
+        inference: Inference | None = None,
+        errors: Errors | None = None,
+    ) -> None:
+        """`errors` are those of the field where they have been measured, as for its stage."""
         self.field, self.history, self.status, self.inference = field, history, status, inference
-        self.problem = field.problem
+        self.problem, self._measured = field.problem, errors
 
     def ended(self, status: str) -> "Solution":
         """The same with another status."""
-        return Solution(self.field, self.history, status, self.inference)
+        return Solution(self.field, self.history, status, self.inference, self._measured)
 
     @property
     def model(self) -> Any:
@@ -112,6 +120,8 @@ class Solution:
     @cached_property
     def errors(self) -> Errors:
         """Of this network: against the exact solution of its problem, if there is one, and an estimate without it."""
+        if self._measured is not None:
+            return self._measured
         with at(device_of(self.model)):
             return measured_errors(self.field, self._missed)
 

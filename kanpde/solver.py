@@ -212,7 +212,7 @@ def _solved(
         ended = budget.end or f"stopped: {budget.seconds:g} s are over"
         return solution.ended(f"{ended} at residual {least:.1e}; raise max_seconds")
     more = _throughout(problem, solution.model, training, None, session)
-    return Solution(more.field, (*solution.history, *more.history), more.status, more.inference)
+    return Solution(more.field, (*solution.history, *more.history), more.status, more.inference, more.errors)
 
 
 def _throughout(
@@ -225,7 +225,7 @@ def _throughout(
     history: list[Stage] = []
     trained: list[Trained] = []
     fits: list[tuple[Field, Inference | None]] = []
-    fitted, inference, status = field, None, None
+    fitted, inference, errors, status = field, None, None, None
     while status is None:
         try:
             objective = Objective(field, training.sampler, weights, point_count(field), session.seed + len(history))
@@ -240,7 +240,7 @@ def _throughout(
             if not history:
                 raise
             status = f"failed: {type(error).__name__}: {error}; the best network so far is kept"
-            return Solution(fitted, tuple(history), status, inference)
+            return Solution(fitted, tuple(history), status, inference, errors)
         objective.coefficients, weights, budget.end = done["coefficients"], done["weights"], done["end"]
         objective.weights = weights
         history.append(done["stage"])
@@ -251,6 +251,7 @@ def _throughout(
         session.keep(fitted, history, best.residual, inference)
         finer = None if budget.spent else training.refine.refined(trained)
         stage = history[trained.index(best)]
+        errors = stage.errors
         status = _verdict(problem, history, stage, inference, finer, tol, budget)
         if tol is not None and stage.errors.estimate is not None:  # which may be above the residual
             goal = max(tol * min(1.0, 0.5 * stage.residual / stage.errors.estimate), rounding(problem.order))
@@ -259,7 +260,8 @@ def _throughout(
         if status is None and patience is not None and len(history) >= patience and best.residual > FAR and not leaps:
             status = f"{GIVEN_UP} at residual {best.residual:.1e} after {patience} stages"
         field = fitted if finer is None or status else field.with_network(finer)
-    return Solution(field, tuple(history), f"{status}{_at_bounds(fitted)}{_means(optimizer, fitted.network)}", inference)
+    told = f"{status}{_at_bounds(fitted)}{_means(optimizer, fitted.network)}"
+    return Solution(field, tuple(history), told, inference, errors)
 
 
 def _direct_ways(problem: Problem, refine: Refinement | Direct | None, settings: list[str]) -> list[Direct]:

@@ -140,7 +140,7 @@ def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, ses
         if failed or before is not None:
             return None
         field = _measured(plane, patch, field, history, session)  # what there is of the first
-    return Solution(field, tuple(history), status)
+    return Solution(field, tuple(history), status, errors=history[-1].errors)
 
 
 def _measured(plane: Plane, patch: Patch, before: Field, history: list[Stage], session: Session) -> Field:

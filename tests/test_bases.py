@@ -246,6 +246,20 @@ def test_products_of_the_jacobian(basis, shape, grids, monkeypatch):
         assert_equal([operator.transposed_times(weights) / size], [rows[:, :-1].T @ weights / size], 1e-12)
 
 
+@pytest.mark.parametrize("shape", [[2, 2, 1], [2, Product(1, rank=2)]], ids=str)
+def test_plain_autograd_goes_on_in_any_order(shape):
+    """By inputs and coefficients, each and mixed: first and second derivatives are those of differences."""
+    network, x = KAN(shape, grid=2, degree=4), points(2).requires_grad_()
+
+    def of_both(x, *tables):
+        named = {f"layers.{number}.table": table for number, table in enumerate(tables)}
+        return torch.func.functional_call(network, named, (x,))
+
+    arguments = (x, *(layer.table for layer in network.layers))
+    assert torch.autograd.gradcheck(of_both, arguments)
+    assert torch.autograd.gradgradcheck(of_both, arguments)
+
+
 @pytest.mark.parametrize("basis", PERIODIC, ids=repr)
 def test_periodic_inputs_have_no_seam(basis):
     network = KAN([2, Product(1, rank=3)], grid=6, basis=basis, periodic=[0])

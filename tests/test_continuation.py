@@ -8,14 +8,14 @@ import torch
 from scipy.optimize import brentq
 
 from examples.continuation import reaction
-from kanpde import Box, Dirichlet, Problem, TensorProduct, diff, solve
+from kanpde import Box, Dirichlet, Grids, Problem, TensorProduct, diff, solve
 from kanpde.continuation import waypoints
 
 
 def test_a_reaction_is_followed_to_where_a_direct_start_does_not_lead():
-    direct = solve(reaction(8.0), max_seconds=12)
-    solution = solve(reaction, continuation={"strength": [1, 8]}, max_seconds=12)
-    assert solution.errors.relative_l2 < 0.01 * direct.errors.relative_l2
+    direct = solve(reaction(8.0), refine=Grids((4, 8)), tol=1e-5)
+    solution = solve(reaction, continuation={"strength": [1, 8]}, refine=Grids((4, 8)), tol=1e-5)
+    assert solution.errors.relative_l2 < 1e-4 < 1e-2 < direct.errors.relative_l2
     assert "by way of strength = 1 … 8" in solution.status
     assert solution.problem.exact is not None
 
@@ -31,7 +31,7 @@ def bratu(strength: float = 1.0) -> Problem:
 
 
 def test_steps_that_lead_too_far_are_halved_and_end_at_a_fold():
-    solution = solve(bratu, continuation={"strength": [1, 6]}, max_seconds=12)
+    solution = solve(bratu, continuation={"strength": [1, 6]}, refine=Grids((4,)))
     assert solution.status.startswith("stopped")
     passed = [float(value) for value in solution.status.split("strength = ")[1].rstrip(")").split(" … ")]
     assert passed == sorted(passed)
@@ -59,7 +59,7 @@ def test_a_middle_that_has_no_problem_is_a_step_too_far():
             raise ValueError("no such reaction")
         return bratu(strength)
 
-    solution = solve(gap, continuation={"strength": [2, 5.8]}, max_seconds=5)  # √(2 · 5.8) is there
+    solution = solve(gap, continuation={"strength": [2, 5.8]}, refine=Grids((4,)))  # √(2 · 5.8) is there
     assert "by way of strength = 2 … 2.61" in solution.status
 
 

@@ -77,9 +77,11 @@ def test_the_exact_solution_is_found_to_miss_nothing():
 
 @pytest.mark.parametrize("name", LINEAR_ELLIPTIC)
 def test_estimates_are_the_errors_of_coarse_networks(name):
-    solution = solve(FACTORIES[name](), refine=Grids((2,)), max_seconds=60)
+    # by default the beam is solved to rounding at once, which no estimate knows: from 0.1 to 4 times it, by the seed
+    network = KAN([1, 1], grid=2, degree=8) if name == "cantilever" else None
+    solution = solve(FACTORIES[name](), network, refine=Grids((2,) if network is None else ()), max_seconds=60)
     assert solution.is_linear
-    assert 0.8 < solution.errors.estimate / solution.errors.relative_l2 < (1.5 if name in ("ball", "cantilever") else 1.2)
+    assert 0.8 < solution.errors.estimate / solution.errors.relative_l2 < (1.5 if name == "ball" else 1.2)
 
 
 @pytest.mark.parametrize("name", ["heat", "wave", "klein_gordon", "kovasznay", "burgers_front", "pendulum"])

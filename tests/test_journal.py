@@ -161,10 +161,8 @@ def test_a_run_out_of_time_goes_on_when_it_is_given_more(tmp_path):
 
 
 def on_grids(disturbed, **run) -> Solution:
-    base = poisson()
-    return solve(
-        replace(base, residual=lambda u, x, y: disturbed(base.residual(u, x=x, y=y))), SMALL, refine=Grids((4,)), **run
-    )
+    base, network = poisson(dimension=1), KAN([1, 1], grid=2, degree=5)
+    return solve(replace(base, residual=lambda u, x: disturbed(base.residual(u, x=x))), network, refine=Grids((4,)), **run)
 
 
 def on_a_way(disturbed, **run) -> Solution:

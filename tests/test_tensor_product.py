@@ -35,6 +35,7 @@ from problems.cavity import cavity
 from problems.convection_diffusion import convection_diffusion
 from problems.disk import disk
 from problems.elasticity import elasticity
+from problems.nonlinear_poisson import nonlinear_poisson
 from problems.poisson import poisson
 from problems.stokes import stokes
 
@@ -353,13 +354,14 @@ def test_out_of_time_on_the_way():
 
         return watch
 
-    late = solve(cavity(), refine=TensorProduct(), progress=interrupt(2, 1))
+    problem = nonlinear_poisson()
+    late = solve(problem, refine=TensorProduct(), progress=interrupt(2, 1))
     assert late.status == "stopped: interrupted on the way to a finer patch"
     assert len(late.history) == 2
-    early = solve(cavity(), refine=TensorProduct(), progress=interrupt(0, 2))
+    early = solve(problem, refine=TensorProduct(), progress=interrupt(0, 2))
     assert early.status == "stopped: interrupted on the way to a finer patch"
-    assert abs(early(x=0.5, y=0.5)["u"]) < 1
-    assert solve(cavity(), refine=TensorProduct(), max_seconds=0.01).status.startswith("stopped: 0.01 s are over")
+    assert early(x=0.5, y=0.5) == pytest.approx(np.exp(np.sin(pi / 4)), abs=0.5)
+    assert solve(problem, refine=TensorProduct(), max_seconds=0.01).status.startswith("stopped: 0.01 s are over")
 
 
 def test_patches_are_saved_and_drawn(tmp_path):
@@ -410,7 +412,7 @@ def test_a_network_where_it_is_enough():
 
 
 def test_products_of_all_splines_where_a_network_is_not():
-    solution = solve(front(0.1), tol=1e-5)
+    solution = solve(front(0.1), tol=1e-4)
     assert isinstance(solution.model, Slabs)
     assert solution.history[0].network.startswith("KAN")
     assert solution.status.startswith("converged: estimated error")
