@@ -6,7 +6,7 @@ from math import log2, pi
 
 import numpy as np
 import pytest
-from torch import cos, exp, sin, sqrt
+from torch import cos, exp, nn, sin, sqrt
 
 from kanpde import (
     Ball,
@@ -41,6 +41,7 @@ class Exact:
     """The exact solution, times a factor, in the place of a field."""
 
     held = 1000  # bytes for each point
+    network = nn.Identity()  # on no device of its own
 
     def __init__(self, problem, factor=1.0):
         self.problem, self.box, self.factor = problem, problem.domain, factor
