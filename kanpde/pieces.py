@@ -8,24 +8,20 @@ that is mostly of zeros, and J itself is never needed: with T⁽ᵏ⁾ the alive
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, groupby, pairwise
 from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
 
+from kanpde.grams import Columns, Gram, Splines, add_products, add_square
 from kanpde.layers import EdgeFunctions
 
 Vector = Annotated[Tensor, "coefficients"]
 Residual = Annotated[Tensor, "rows"]
 Rows = Annotated[Tensor, "rows coefficients+1"]  # of the Jacobian and, last, the residual
-Gram = Annotated[Tensor, "coefficients+1 coefficients+1"]  # (J, r)ᵀ(J, r) on and above the diagonal
 
 EdgeGrams = Annotated[Tensor, "edges size size"]  # JᵀJ of each edge alone
-
-TILES = 4  # of the columns of a product with itself, of which those below the diagonal are left out
-# what the product of a span, and gathering a number, cost: as many multiplications
-SPAN_COST, GATHER_COST = 1e6, 100
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ class Dense:
         return set()
 
     def add_to(self, gram: Gram) -> None:
-        _add_square(gram, self.rows)
+        add_square(gram, self.rows)
 
     def times(self, move: Vector) -> Residual:
         return self.rows[:, :-1] @ move
@@ -110,13 +106,6 @@ class Dense:
     def add_gram(self, block: Block, gram: EdgeGrams) -> None:
         own = self.rows[:, block.columns].unflatten(1, (block.size, block.edges)).permute(2, 0, 1)
         gram.baddbmm_(own.mT, own)
-
-
-def _add_square(gram: Annotated[Tensor, "columns columns"], rows: Annotated[Tensor, "rows columns"]) -> None:
-    count = rows.shape[1]
-    bounds = [count * k // TILES for k in range(TILES + 1)] if count >= 64 * TILES else [0, count]
-    for low, high in pairwise(bounds):
-        gram[low:high, low:].addmm_(rows[:, low:high].T, rows[:, low:])
 
 
 @dataclass(frozen=True)
@@ -143,13 +132,14 @@ class Edges:
         at = self.functions.rows.flatten(1)[..., None].expand(-1, -1, table.shape[1])
         own.scatter_add_(1, at, alive.flatten(1, 2))
 
-    def pays(self, number: int, columns: int) -> bool:
-        """Whether JᵀJ by a product for each span of an input is cheaper than by one of all splines, with so many columns."""
-        points, _, local = self.functions.rows.shape
+    def columns(self, alive: Annotated[Tensor, "points inputs local edges"], inputs: slice) -> Columns:
+        """Those of some neighbouring inputs."""
         layer = self.functions.layer
-        count = int(layer.counts[number])
-        saved = points * columns * ((count - local) * layer.table.shape[1] - GATHER_COST)
-        return saved > SPAN_COST * count
+        starts = [*layer.first_row.tolist(), len(layer.table)]
+        first, last = starts[inputs.start], starts[inputs.stop]
+        start, edges = self.start + first * layer.table.shape[1], layer.table.shape[1]
+        at = self.functions.rows[:, inputs].flatten(1) - first
+        return Columns(start, last - first, edges, at, alive[:, inputs].flatten(1, 2))
 
     def input(self, number: int) -> "Input":
         layer, functions = self.functions.layer, self.functions
@@ -185,11 +175,6 @@ class Input:
     def is_periodic(self) -> bool:
         return self.block.size == self.count
 
-    @property
-    def splines(self) -> slice:
-        """Columns, but for those of activations."""
-        return slice(self.block.start, self.block.start + self.count * self.block.edges)
-
     def sorted(self, rows: Tensor) -> Tensor:
         """Rows of the piece, in the order of this input."""
         return rows if self.order is None else rows.index_select(0, self.order)
@@ -210,29 +195,6 @@ class Input:
             several = min(alive - done, self.count - first)
             yield slice(done, done + several), slice(first, first + several)
             done, first = done + several, 0
-
-    def add_to(
-        self,
-        gram: Gram,
-        alive: Annotated[Tensor, "points local edges"],
-        others: Sequence[tuple[slice, Annotated[Tensor, "points columns"]]],
-    ) -> None:
-        """Products of the splines with themselves and with other rows of the piece, each with its columns."""
-        edges, start = self.block.edges, self.block.start
-        alive, others = self.sorted(alive), [(columns, self.sorted(rows)) for columns, rows in others]
-        for first, points in self.spans():
-            own = [
-                (alive[points, some].flatten(1), slice(start + edges * at.start, start + edges * at.stop))
-                for some, at in self.places(first)
-            ]
-            for left, at in own:
-                for right, there in own:
-                    gram[at, there].addmm_(left.T, right)
-                for there, rows in others:
-                    if at.start < there.start:
-                        gram[at, there].addmm_(left.T, rows[points])
-                    else:
-                        gram[there, at].addmm_(rows[points].T, left)
 
     def times(self, move: Vector) -> Residual:
         table = move[self.block.columns].view(self.block.size, self.block.edges)
@@ -297,13 +259,10 @@ class Local:
         return self.column[:, 0]
 
     def dense(self) -> Rows:
-        return self._dense([part.alive() for part in self.parts])
-
-    def _dense(self, alive: Sequence[Tensor]) -> Rows:
         rows = self.column.new_zeros(len(self.column), self.size + 1)
         rows[:, -1:] = self.column
-        for part, own in zip(self.parts, alive, strict=True):
-            part.scatter(own, rows)
+        for part in self.parts:
+            part.scatter(part.alive(), rows)
         return rows
 
     def of_first_axis(self) -> Rows:
@@ -323,28 +282,19 @@ class Local:
         return Inputs(inputs, len(self.column), self.size)
 
     def add_to(self, gram: Gram) -> None:
-        alive = [part.alive() for part in self.parts]
-        rows, chosen = self._dense(alive), [*self._chosen(alive)]
-        bounds = [0, *(end for own, _ in chosen for end in (own.splines.start, own.splines.stop)), self.size + 1]
-        left = [slice(low, high) for low, high in zip(bounds[::2], bounds[1::2], strict=True) if low < high]
-        for own, values in chosen:
-            # what is before it is done, but for columns of no chosen input
-            before = [columns for columns in left if columns.stop <= own.splines.start]
-            others = [*before, slice(own.splines.stop, self.size + 1)]
-            own.add_to(gram, values, [(columns, rows[:, columns]) for columns in others])
-        for number, columns in enumerate(left):
-            _add_square(gram[columns, columns], rows[:, columns])
-            for other in left[number + 1 :]:
-                gram[columns, other].addmm_(rows[:, columns].T, rows[:, other])
-
-    def _chosen(self, alive: Sequence[Tensor]) -> Iterator[tuple["Input", Annotated[Tensor, "points local edges"]]]:
-        """Inputs for which it pays, of layers that rows evaluate once: else they have two sets of alive splines."""
+        by_span: list[Splines] = []
+        rest = [Columns(self.size, 1, 1, torch.zeros_like(self.column, dtype=torch.long), self.column[..., None])]
         starts = [part.start for part in self.parts]
-        for part, values in zip(self.parts, alive, strict=True):
-            if starts.count(part.start) == 1:
-                for number in range(values.shape[1]):
-                    if part.pays(number, self.size):
-                        yield part.input(number), values[:, number]
+        for part in self.parts:
+            alive, counts = part.alive(), part.functions.layer.counts.tolist()
+            inputs = [Splines(part.columns(alive, slice(n, n + 1)), count) for n, count in enumerate(counts)]
+            # of a layer that rows evaluate twice, they have two sets of alive splines
+            pays = [starts.count(part.start) == 1 and own.pays(self.size + 1 - own.columns.stop) for own in inputs]
+            by_span += compress(inputs, pays)
+            for paid, neighbours in groupby(range(len(inputs)), pays.__getitem__):
+                numbers = [*neighbours]
+                rest += [] if paid else [part.columns(alive, slice(numbers[0], numbers[-1] + 1))]
+        add_products(gram, by_span, rest)
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,8 @@ class Objective:
         mine, shares = own(count), (self.batch.weights / count).sqrt()
         if mine.start == mine.stop:
             raise ValueError(f"there are more processes than the {count} points that they share; start fewer by torchrun")
-        for points, share in zip(self.batch.interior[mine].split(rows), shares[mine].split(rows), strict=True):
+        several = ceil((mine.stop - mine.start) / rows)  # alike in size, as few points cost nearly as much as many
+        for points, share in zip(*(t[mine].tensor_split(several) for t in (self.batch.interior, shares)), strict=True):
             yield [share * r for r in self._equation_columns(points, tape)], _each
         for name, (points, normals) in self.batch.parts.items():
             part = self.problem.parts[name]

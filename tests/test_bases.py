@@ -9,7 +9,7 @@ import torch
 from numpy.polynomial import HermiteE
 from numpy.polynomial import chebyshev as numpy_chebyshev
 
-import kanpde.pieces
+import kanpde.grams
 from kanpde import (
     KAN,
     Adaptive,
@@ -231,8 +231,8 @@ def test_recorded_evaluations_and_their_jacobians(basis, shape):
 @pytest.mark.parametrize("grids", [(4, 4), (2, 8)])
 def test_products_of_the_jacobian(basis, shape, grids, monkeypatch):
     """Span by span and without a matrix they are those of dense rows, also where inputs differ in their number of functions."""
-    monkeypatch.setattr(kanpde.pieces, "SPAN_COST", 0.0)
-    monkeypatch.setattr(kanpde.pieces, "GATHER_COST", -1e4)
+    monkeypatch.setattr(kanpde.grams, "SPANS_COST", 0.0)
+    monkeypatch.setattr(kanpde.grams, "MOVING_COST", -1e4)
     network = KAN(shape, grid=2, basis=basis).refined(grids)
     problem = poisson() if basis.smoothness > 3 else fit()
     for piece in Objective(Field(problem, network), Graded(), {}, 100, seed=0).linearized():

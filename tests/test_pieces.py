@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import kanpde.pieces
+import kanpde.grams
 from kanpde import KAN, MLP, QR, Graded, NormalEquations, Product
 from kanpde.field import Field
 from kanpde.pieces import Block, Dense, joined
@@ -37,8 +37,10 @@ CASES = {
 
 @pytest.fixture(params=CASES.values(), ids=CASES.keys(), name="pieces")
 def _pieces(request, monkeypatch):
-    monkeypatch.setattr(kanpde.pieces, "SPAN_COST", 0.0)  # so that the way by spans is gone wherever it can be
-    monkeypatch.setattr(kanpde.pieces, "GATHER_COST", -1e3)
+    monkeypatch.setattr(kanpde.grams, "SPANS_COST", 0.0)  # so that the way by spans is gone wherever it can be
+    monkeypatch.setattr(kanpde.grams, "MOVING_COST", -1e4)
+    monkeypatch.setattr(kanpde.grams, "LEAST", 20)  # so that there are several spans and chunks
+    monkeypatch.setattr(kanpde.grams, "CACHED", 2**14)
     factory, network = request.param
     return list(Objective(Field(factory(), network), Graded(), {}, 150, seed=0).linearized())
 
@@ -114,9 +116,9 @@ def test_large_normal_equations_agree_with_qr():
 
 
 def test_many_columns_are_multiplied_in_tiles():
-    rows = torch.randn(30, 64 * kanpde.pieces.TILES + 5, dtype=torch.float64)
+    rows = torch.randn(30, 64 * kanpde.grams.TILES + 5, dtype=torch.float64)
     gram = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64)
     Dense(rows).add_to(gram)
     assert close(gram.triu(), (rows.T @ rows).triu())
-    below = gram.tril(-rows.shape[1] // kanpde.pieces.TILES - 1)
+    below = gram.tril(-rows.shape[1] // kanpde.grams.TILES - 1)
     assert not below.any()
