@@ -7,7 +7,7 @@ stay in the caches, as memory would cost more than arithmetic.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 Gram = Annotated[Tensor, "coefficients+1 coefficients+1"]  # (J, r)ᵀ(J, r) on and above the diagonal
 DenseRows = Annotated[Tensor, "rows columns"]
+RowNumbers = Annotated[Tensor, "rows"]
 
 TILES = 4  # of the columns of a product with itself, of which those below the diagonal are left out
 TILED = (1 + 1 / TILES) / 2  # of the product, what is left
@@ -32,6 +33,19 @@ def add_square(gram: Annotated[Tensor, "columns columns"], rows: DenseRows) -> N
         gram[low:high, low:].addmm_(rows[:, low:high].T, rows[:, low:])
 
 
+def pays(points: int, local: int, count: int, edges: int, after: int) -> bool:
+    """Whether products for few spans of an input at a time are cheaper than with all of its splines, of which so many are
+
+    alive, with as many columns after them.
+    """
+    own, several = (count + 1) * edges, -(-LEAST * count // max(1, points))
+    rows = max(FEW, edges * (local + several))
+    dense = points * own * (TILED * own + after)
+    sparse = points * rows * (rows + after) + SPANS_COST * (count / several)
+    moved = points * local * after / count  # once more than with the rest, as if others were alike
+    return dense > sparse + MOVING_COST * moved
+
+
 @dataclass(frozen=True)
 class Columns:
     """Neighbouring columns of all rows: a table of `size` times `edges`, of which row i has what `at[i]` says, else zeros."""
@@ -46,12 +60,9 @@ class Columns:
     def stop(self) -> int:
         return self.start + self.size * self.edges
 
-    def sorted(self, order: Annotated[Tensor, "rows"]) -> "Columns":
-        return replace(self, at=self.at.index_select(0, order), values=self.values.index_select(0, order))
-
-    def add_to(self, dense: DenseRows, rows: slice) -> None:
-        at = self.at[rows, :, None].expand(-1, -1, self.edges)
-        dense.unflatten(1, (self.size, self.edges)).scatter_add_(1, at, self.values[rows])
+    def add_to(self, dense: DenseRows, rows: RowNumbers) -> None:
+        at = self.at.index_select(0, rows)[..., None].expand(-1, -1, self.edges)
+        dense.unflatten(1, (self.size, self.edges)).scatter_add_(1, at, self.values.index_select(0, rows))
 
 
 @dataclass(frozen=True)
@@ -64,34 +75,25 @@ class Splines:
     columns: Columns
     count: int
 
-    def pays(self, after: int) -> bool:
-        """Whether products for few spans at a time are cheaper than with all splines, with so many columns after them."""
-        points, local = self.columns.at.shape
-        edges, own = self.columns.edges, self.columns.size * self.columns.edges
-        several = -(-LEAST * self.count // max(1, points))
-        rows = max(FEW, edges * (local + several - 1))
-        dense = points * own * (TILED * own + after)
-        sparse = points * rows * (rows + after) + SPANS_COST * (self.count / several)
-        moved = points * local * (edges + after / self.columns.size)  # as if others were alike
-        return dense > sparse + MOVING_COST * moved
-
     def add_to(self, gram: Gram, others: Sequence[Columns]) -> None:
         """Products with themselves and with other columns."""
         order = self.columns.at[:, 0].argsort()
-        own, beside = self.columns.sorted(order), _Beside([other.sorted(order) for other in others])
+        own, beside = self.columns, _Beside(others)
         edges, alive = own.edges, own.at.shape[1] - 1
         activation = slice(own.start + self.count * edges, own.stop)  # empty of a ring
-        weights = own.values[:, -1, : activation.stop - activation.start]
-        for chunk in _chunks(self._together(own.at[:, 0]), CACHED // (8 * beside.width)):
-            low, high = chunk[0].points.start, chunk[-1].points.stop
-            dense = beside.dense(slice(low, high))
-            add_square(gram[activation, activation], weights[low:high])
-            beside.add_products(gram, activation, weights[low:high], dense)
+        for chunk in _chunks(self._together(own.at[order, 0]), CACHED // (8 * beside.width)):
+            low = chunk[0].points.start
+            rows = order[low : chunk[-1].points.stop]
+            dense, at, values = beside.dense(rows), own.at.index_select(0, rows), own.values.index_select(0, rows)
+            weights = values[:, -1, : activation.stop - activation.start]
+            add_square(gram[activation, activation], weights)
+            beside.add_products(gram, activation, weights, dense)
             for first, spans, points in chunk:
+                here = slice(points.start - low, points.stop - low)
                 several = min(spans + alive - 1, self.count)
                 splines = dense.new_zeros(points.stop - points.start, several, edges)
-                at = (own.at[points, :-1, None] - first) % self.count
-                splines.scatter_add_(1, at.expand(-1, -1, edges), own.values[points, :-1])
+                among = (at[here, :-1, None] - first) % self.count
+                splines.scatter_add_(1, among.expand(-1, -1, edges), values[here, :-1])
                 parts = [
                     (splines[:, some].flatten(1), slice(own.start + edges * where.start, own.start + edges * where.stop))
                     for some, where in self._places(first, several)
@@ -99,8 +101,8 @@ class Splines:
                 for left, where in parts:
                     for right, there in parts:
                         gram[where, there].addmm_(left.T, right)
-                    gram[where, activation].addmm_(left.T, weights[points])
-                    beside.add_products(gram, where, left, dense[points.start - low : points.stop - low])
+                    gram[where, activation].addmm_(left.T, weights[here])
+                    beside.add_products(gram, where, left, dense[here])
 
     def _together(self, first: Annotated[Tensor, "points"]) -> Iterator["_Spans"]:
         """Neighbouring spans with enough points, which are in the order of their first spline."""
@@ -158,8 +160,8 @@ class _Beside:
             else:
                 self.runs.append((here, slice(start, stop)))
 
-    def dense(self, rows: slice) -> DenseRows:
-        found = self.columns[0].values.new_zeros(rows.stop - rows.start, self.width)
+    def dense(self, rows: RowNumbers) -> DenseRows:
+        found = self.columns[0].values.new_zeros(len(rows), self.width)
         for own in self.columns:
             own.add_to(found[:, self.places[own.start]], rows)
         return found
@@ -185,5 +187,5 @@ def add_products(gram: Gram, inputs: Sequence[Splines], rest: Sequence[Columns])
         own.add_to(gram, [*(other.columns for other in inputs[number + 1 :]), *rest])
     beside, count = _Beside(rest), len(rest[0].at)
     each = max(CACHED // (8 * beside.width), beside.width)  # of fewer rows, adding products takes longer than making them
-    for low in range(0, count, each):
-        beside.add_square(gram, beside.dense(slice(low, min(low + each, count))))
+    for rows in torch.arange(count).split(each):
+        beside.add_square(gram, beside.dense(rows))

@@ -8,13 +8,13 @@ that is mostly of zeros, and J itself is never needed: with T⁽ᵏ⁾ the alive
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, compress, groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
 
-from kanpde.grams import Columns, Gram, Splines, add_products, add_square
+from kanpde.grams import Columns, Gram, Splines, add_products, add_square, pays
 from kanpde.layers import EdgeFunctions
 
 Vector = Annotated[Tensor, "coefficients"]
@@ -286,14 +286,20 @@ class Local:
         rest = [Columns(self.size, 1, 1, torch.zeros_like(self.column, dtype=torch.long), self.column[..., None])]
         starts = [part.start for part in self.parts]
         for part in self.parts:
-            alive, counts = part.alive(), part.functions.layer.counts.tolist()
-            inputs = [Splines(part.columns(alive, slice(n, n + 1)), count) for n, count in enumerate(counts)]
+            layer, alive = part.functions.layer, part.alive()
+            counts, edges = layer.counts.tolist(), layer.table.shape[1]
             # of a layer that rows evaluate twice, they have two sets of alive splines
-            pays = [starts.count(part.start) == 1 and own.pays(self.size + 1 - own.columns.stop) for own in inputs]
-            by_span += compress(inputs, pays)
-            for paid, neighbours in groupby(range(len(inputs)), pays.__getitem__):
+            once, left = starts.count(part.start) == 1, self.size + 1 - part.start - edges * layer.first_row
+            paid = [
+                once and pays(len(alive), alive.shape[2], count, edges, after - (count + 1) * edges)
+                for count, after in zip(counts, left.tolist(), strict=True)
+            ]
+            for is_paid, neighbours in groupby(range(len(counts)), paid.__getitem__):
                 numbers = [*neighbours]
-                rest += [] if paid else [part.columns(alive, slice(numbers[0], numbers[-1] + 1))]
+                if is_paid:
+                    by_span += [Splines(part.columns(alive, slice(n, n + 1)), counts[n]) for n in numbers]
+                else:
+                    rest.append(part.columns(alive, slice(numbers[0], numbers[-1] + 1)))
         add_products(gram, by_span, rest)
 
 
