@@ -18,8 +18,7 @@ Gram = Annotated[Tensor, "coefficients+1 coefficients+1"]  # (J, r)ᵀ(J, r) on 
 DenseRows = Annotated[Tensor, "rows columns"]
 RowNumbers = Annotated[Tensor, "rows"]
 
-TILES = 4  # of the columns of a product with itself, of which those below the diagonal are left out
-TILED = (1 + 1 / TILES) / 2  # of the product, what is left
+TILE = 200  # columns at a time of a product with itself, of which what is below the diagonal is left out
 CACHED = 2**22  # bytes of dense rows at a time
 LEAST = 60  # points of spans that are taken together: of fewer, adding products takes longer than making them
 # what a product with few rows, the spans of an input, each of them and moving a number cost, in rows and multiplications
@@ -28,7 +27,8 @@ FEW, SPANS_COST, MOVING_COST = 16, 1.5e6, 150
 
 def add_square(gram: Annotated[Tensor, "columns columns"], rows: DenseRows) -> None:
     count = rows.shape[1]
-    bounds = [count * k // TILES for k in range(TILES + 1)] if count >= 64 * TILES else [0, count]
+    tiles = max(1, count // TILE)
+    bounds = [count * k // tiles for k in range(tiles + 1)]
     for low, high in pairwise(bounds):
         gram[low:high, low:].addmm_(rows[:, low:high].T, rows[:, low:])
 
@@ -40,7 +40,7 @@ def pays(points: int, local: int, count: int, edges: int, after: int) -> bool:
     """
     own, several = (count + 1) * edges, -(-LEAST * count // max(1, points))
     rows = max(FEW, edges * (local + several))
-    dense = points * own * (TILED * own + after)
+    dense = points * own * (own / 2 + after)
     sparse = points * rows * (rows + after) + SPANS_COST * (count / several)
     moved = points * local * after / count  # once more than with the rest, as if others were alike
     return dense > sparse + MOVING_COST * moved
@@ -151,6 +151,7 @@ class _Beside:
         self.places: dict[int, slice] = {}  # among the dense ones, by where they start in J
         self.runs: list[tuple[slice, slice]] = []  # of neighbours, among the dense ones and in J
         self.width = 0
+        self.memory = columns[0].values.new_empty(0)  # of the dense rows: taken anew each time, it would take longer than they
         for start, stop in sorted({(own.start, own.stop) for own in columns}):
             here = slice(self.width, self.width + stop - start)
             self.places[start], self.width = here, here.stop
@@ -161,7 +162,10 @@ class _Beside:
                 self.runs.append((here, slice(start, stop)))
 
     def dense(self, rows: RowNumbers) -> DenseRows:
-        found = self.columns[0].values.new_zeros(len(rows), self.width)
+        count = len(rows) * self.width
+        if count > len(self.memory):
+            self.memory = self.columns[0].values.new_empty(count)
+        found = self.memory[:count].view(len(rows), self.width).zero_()
         for own in self.columns:
             own.add_to(found[:, self.places[own.start]], rows)
         return found
