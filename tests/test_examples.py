@@ -72,7 +72,7 @@ def test_continuation(tmp_path):
 
 def test_continual_learning(tmp_path):
     """What is local is kept, what is everywhere forgotten."""
-    splines, polynomials, mlp = continual_learning(folder=tmp_path).values()
+    splines, polynomials, mlp = continual_learning(iterations=200, folder=tmp_path).values()
     assert max(splines) < 1e-3
     assert min(polynomials[1:]) > 0.1 > 1e-2 > polynomials[0]
     assert min(mlp[1:]) > 0.3 > 0.1 > mlp[0]
