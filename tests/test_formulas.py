@@ -293,5 +293,5 @@ def test_the_library_can_be_extended():
 
 
 def test_several_materials_are_refused():
-    solution = solve(two_materials(), max_seconds=2, progress=False)
+    solution = solve(two_materials(), max_seconds=0.5, progress=False)
     assert solution.find_formula().obstacle == "each material has a solution of its own, whose formulas are not sought"

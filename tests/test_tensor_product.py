@@ -338,7 +338,7 @@ def test_stops_as_asked(tmp_path):
     by_estimate = solve(convection_diffusion(), refine=TensorProduct(), tol=1e-5, checkpoint=tmp_path / "patch.npz")
     assert by_estimate.status.startswith("converged: estimated error")
     assert Solution.load(tmp_path / "patch.npz", convection_diffusion()).model.size == by_estimate.model.size
-    largest = solve(convection_diffusion(), refine=TensorProduct(size=500))
+    largest = solve(convection_diffusion(), refine=TensorProduct(size=400))
     assert "products of splines are done at residual" in largest.status
     assert "allow more by refine=TensorProduct(size=…)" in largest.status
 
