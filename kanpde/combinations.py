@@ -11,13 +11,13 @@ import numpy as np
 import shapely
 import torch
 from numpy.typing import NDArray
-from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.domains import SLACK, TIME, AnyPart, Domain, Face, Factor, Kept, Part, Point, UnitCube, is_end, joined, on_plane
 from kanpde.functions import Points
 from kanpde.outlines import Corner, Outline, either
+from kanpde.quasirandom import sobol
 from kanpde.rules import Graph, Rule, crossings, gauss, share, strips, together
 
 
@@ -85,7 +85,7 @@ class _Pair(Shape):
 
     @cached_property
     def share(self) -> float:
-        unit = torch.as_tensor(qmc.Sobol(self.dimension, rng=np.random.default_rng(0)).random_base2(14))
+        unit = sobol(2**14, self.dimension)
         return self.placed(unit)[1].double().mean().item()
 
     @property

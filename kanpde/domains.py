@@ -15,15 +15,13 @@ from typing import Annotated, TypeGuard
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.derivatives import Column
 from kanpde.functions import Points, called, columns
 from kanpde.outlines import Corner, Outline, both
+from kanpde.quasirandom import UnitCube, sobol
 from kanpde.rules import Graph, Rule, product
-
-UnitCube = Annotated[Tensor, "points dimension"]
 
 TIME = "t"  # the axis of this name is time: its first face carries initial values, its last none
 SLACK = 1e-9  # a point this near to the boundary, relative to the domain's size, lies on it
@@ -159,7 +157,7 @@ class Domain(ABC):
 
     def exposed(self, faces: Sequence[Face]) -> list[Face]:
         """Those of the faces that belong to the boundary, if only in part."""
-        unit = torch.as_tensor(qmc.Sobol(self.dimension - 1, rng=np.random.default_rng(0)).random_base2(9))
+        unit = sobol(2**9, self.dimension - 1)
         return [face for face in faces if self.on_face(face, unit)[1].any()]
 
     def boundary(self, *axes: str) -> "Part":
@@ -338,7 +336,7 @@ class Point:
 
     def __init__(self, domain: Domain, fixed: dict[str, float]) -> None:
         self.domain, self.fixed = domain, fixed
-        unit = torch.as_tensor(qmc.Sobol(domain.dimension, rng=np.random.default_rng(0)).random_base2(10))
+        unit = sobol(2**10, domain.dimension)
         if not len(self.sample(unit)[0]):
             raise ValueError(f"the point {self._place()} lies outside of {domain}; move it inside or onto the boundary")
 

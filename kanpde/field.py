@@ -20,7 +20,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.conditions import AnyCondition, Condition, Dirichlet, Neumann, Periodic, Value, given
@@ -35,6 +34,7 @@ from kanpde.layers import Product
 from kanpde.networks import KAN, Constant
 from kanpde.outlines import Corner
 from kanpde.problem import Problem
+from kanpde.quasirandom import sobol
 from kanpde.slabs import Slabs
 
 Prescribed = Callable[[dict[str, Column]], Column]  # the value, or derivative along an axis, on a face
@@ -346,7 +346,7 @@ def _nothing(inputs: Tensor) -> Column:
 
 def _sites(dimension: int) -> UnitCube:
     """A fixed set that fills the unit cube, its corners included."""
-    inside = torch.as_tensor(qmc.Sobol(dimension, rng=np.random.default_rng(0)).random_base2(9))
+    inside = sobol(2**9, dimension)
     return torch.cat([inside, inside.round()])
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from scipy.stats import qmc
 from torch import Tensor, nn
 
 from kanpde.bases import Basis, Splines
 from kanpde.devices import CPU, at_its_device, here
 from kanpde.diagram import Edge, Level, plot_edge, plot_network
 from kanpde.layers import MARGIN, EdgeFunctions, Inputs, Layer, Product, Record, value_range
+from kanpde.quasirandom import sobol
 from kanpde.strengths import Strengths, strengths
 
 CURVE = 121  # points that an edge is drawn through where it is small
@@ -262,7 +262,7 @@ def dense_points(inputs: int, count: int = 4096) -> Inputs:
     as random points miss extremes.
     """
     if inputs > 5:  # where a grid would have more than that
-        return 2 * torch.as_tensor(qmc.Sobol(inputs, scramble=False).random(count)) - 1
+        return 2 * sobol(count, inputs, scrambled=False) - 1
     axis = torch.linspace(-1, 1, max(5, round(count ** (1 / inputs))), dtype=torch.float64)
     return torch.cartesian_prod(*[axis] * inputs).reshape(-1, inputs)
 

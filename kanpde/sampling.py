@@ -5,17 +5,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import ceil, log2, pi
+from math import ceil, pi
 from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from kanpde.devices import uniform
+from kanpde.quasirandom import UnitCube, halton, latin_hypercube, sobol
 
-UnitCube = Annotated[Tensor, "points dimension"]
 Size = Callable[[UnitCube], Annotated[Tensor, "points"]]  # the absolute residual
 Weighted = tuple[UnitCube, Annotated[Tensor, "points 1"]]  # points, and weights of their squares, one on average
 
@@ -45,8 +44,7 @@ class Sobol:
     """Scrambled Sobol points."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        engine = qmc.Sobol(dimension, rng=np.random.default_rng(seed))
-        return torch.as_tensor(engine.random_base2(ceil(log2(max(count, 2))))[:count])
+        return sobol(count, dimension, seed)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Halton:
     """Scrambled Halton points."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        return torch.as_tensor(qmc.Halton(dimension, rng=np.random.default_rng(seed)).random(count))
+        return halton(count, dimension, seed)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class LatinHypercube:
     """Latin hypercube points: each of `count` slices of each axis holds one."""
 
     def unit(self, count: int, dimension: int, seed: int) -> UnitCube:
-        return torch.as_tensor(qmc.LatinHypercube(dimension, rng=np.random.default_rng(seed)).random(count))
+        return latin_hypercube(count, dimension, seed)
 
 
 @dataclass(frozen=True)

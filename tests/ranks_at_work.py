@@ -36,6 +36,7 @@ from kanpde import (
     laplacian,
     solve,
 )
+from kanpde.cli import main
 from kanpde.estimates import inferred
 from kanpde.field import Field
 from kanpde.optimizers import Optimizer
@@ -44,8 +45,9 @@ from kanpde.ranks import LostRankError, joined
 from kanpde.residuals import Objective
 from problems.inverse_heat import inverse_heat
 from problems.poisson import poisson
+from tests.catalogue import ROOT
 
-STEPS = 10
+STEPS = 5
 RANK = int(os.environ.get("RANK", "0"))
 square = Box(x=(0, 1), y=(0, 1))
 
@@ -78,7 +80,7 @@ WAYS: dict[str, tuple[Problem, torch.nn.Module, Optimizer]] = {
 
 
 def stepped(name: str) -> dict[str, Any]:
-    """Coefficients after ten steps, ‖r‖ before each and in the end, in parts, and what observations tell."""
+    """Coefficients after some steps, ‖r‖ before each and in the end, in parts, and what observations tell."""
     problem, network, optimizer = WAYS[name]
     goal = objective(problem, network)
     run = optimizer.begin(goal)
@@ -122,7 +124,7 @@ def out_of_numbers() -> None:
 
 
 def trouble(folder: Path) -> None:
-    """What happens on one rank alone: each tells what came of it."""
+    """What happens on one rank alone, and what the command makes of good and of bad input: each tells what came of it."""
     told: dict[str, Any] = {}
     for name, event in {"failed": out_of_numbers, "interrupted": partial(os.kill, os.getpid(), signal.SIGINT)}.items():
         problem, begin = eventful(event)
@@ -138,6 +140,8 @@ def trouble(folder: Path) -> None:
     told["watched"] = solve(poisson(), progress=watch).status
     time.sleep(0.5 * RANK)  # so that clocks differ
     told["timed"] = solve(poisson(), max_seconds=1).status
+    own = [str(ROOT / "problems" / "poisson.py"), "dimension=1", "--tol", "1e-6", "--save", str(folder / "command.npz")]
+    told["commands"] = [main(["solve", *arguments]) for arguments in (own, [str(folder / "nowhere.py")])]
     few = objective(poisson(), PERCEPTRON, count=1)
     try:
         with joined("few"):

@@ -387,14 +387,13 @@ def test_others_converge_faster_than_any_power(basis, errors):
 # --- equations and files ------------------------------------------------------------------------------------------------
 
 
-# the worst of six seeds was a fifth of it or less
+# the worst of six seeds was a fifth of it or less; another seed in tests/benchmarks
 SOLVED = {Splines(7): 1e-8, Chebyshev(): 2e-11, Fourier(): 1e-9, Gaussian(): 1e-8, MexicanHat(): 5e-8}
 
 
 @pytest.mark.parametrize("basis", SOLVED, ids=repr)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_equations_are_solved(basis, seed):
-    network = KAN([2, Product(1, rank=4)], grid=4, basis=basis, seed=seed)
+def test_equations_are_solved(basis):
+    network = KAN([2, Product(1, rank=4)], grid=4, basis=basis)
     solution = solve(poisson(), network, refine=Grids((8, 16)))
     assert solution.errors.relative_l2 < SOLVED[basis]
     assert solution.model.basis == basis
@@ -402,8 +401,8 @@ def test_equations_are_solved(basis, seed):
 
 @smooth
 def test_equations_are_solved_by_hidden_layers(basis):
-    """The worst of six seeds was 1e-5."""
-    assert solve(poisson(), KAN([2, 4, 1], grid=4, basis=basis), refine=Grids((8, 16))).errors.relative_l2 < 5e-5
+    """The worst of six seeds was 6e-4, of Chebyshev polynomials; on finer grids in tests/benchmarks."""
+    assert solve(poisson(), KAN([2, 4, 1], grid=4, basis=basis), refine=Grids((8,))).errors.relative_l2 < 2e-3
 
 
 @smooth

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 
 from examples.continuation import reaction
-from kanpde import Box, Dirichlet, Grids, Problem, TensorProduct, diff, solve
+from kanpde import KAN, Box, Dirichlet, Grids, Problem, TensorProduct, diff, solve
 from kanpde.continuation import waypoints
 
 
@@ -31,7 +31,7 @@ def bratu(strength: float = 1.0) -> Problem:
 
 
 def test_steps_that_lead_too_far_are_halved_and_end_at_a_fold():
-    solution = solve(bratu, continuation={"strength": [1, 6]}, refine=Grids((4,)))
+    solution = solve(bratu, KAN([1, 1], grid=4, degree=7), continuation={"strength": [1, 6]}, refine=Grids(()))
     assert solution.status.startswith("stopped")
     passed = [float(value) for value in solution.status.split("strength = ")[1].rstrip(")").split(" … ")]
     assert passed == sorted(passed)

@@ -10,7 +10,7 @@ import sympy
 import torch
 from torch import cos, exp, sin, tanh
 
-from kanpde import KAN, LIBRARY, Box, Disk, Elementary, Solution, diff, laplacian, manufactured, solve
+from kanpde import KAN, LIBRARY, Box, Disk, Elementary, Solution, diff, manufactured, solve
 from kanpde.closed_forms import closed_form
 from kanpde.curves import curve
 from kanpde.sampled import Sampled, inner_box
@@ -20,7 +20,6 @@ from kanpde.sparsity import sparsified
 from kanpde.structures import candidates
 from kanpde.symbols import Z, checked_library, constants, evaluated, on_line
 from kanpde.verification import Formula, judged
-from problems.burgers_front import burgers_front
 from problems.disk import disk
 from problems.heat import heat
 from problems.poisson import poisson
@@ -219,10 +218,9 @@ def test_a_box_inside_of_a_disk():
     [
         (poisson(), sympy.sin(sympy.pi * x) * sympy.sin(sympy.pi * y)),
         (heat(), sympy.exp(-(sympy.pi**2) * t / 4) * sympy.sin(sympy.pi * x)),
-        (burgers_front(), sympy.Rational(1, 2) - sympy.tanh(5 * (x - t / 2)) / 2),
         (disk(), (1 - x**2 - y**2) * sympy.exp(x) * sympy.cos(2 * y)),
     ],
-    ids=["poisson", "heat", "burgers_front", "disk"],
+    ids=["poisson", "heat", "disk"],
 )
 def test_solutions_are_found_as_formulas(problem, formula):
     found = solve(problem, progress=False).find_formula()
@@ -246,24 +244,8 @@ def test_a_system_has_a_formula_for_each_unknown():
     def circle(u, v, t):
         return {"one": diff(u, t) + 2 * v, "two": diff(v, t) - 2 * u}
 
-    problem = manufactured(lambda t: {"u": cos(2 * t), "v": sin(2 * t)}, circle, Box(t=(0, 3)))
+    problem = manufactured(lambda t: {"u": cos(2 * t), "v": sin(2 * t)}, circle, Box(t=(0, 1)))
     assert solve(problem, progress=False).formula() == {"u": sympy.cos(2 * t), "v": sympy.sin(2 * t)}
-
-
-def random_field(x, y):
-    """Smooth, and of no simple form: thirty waves of random directions, lengths and phases."""
-    random = torch.Generator().manual_seed(0)
-    waves, phases = torch.randn(30, 2, generator=random, dtype=torch.float64), torch.rand(30, generator=random).double()
-    return sin(2 * x * waves[:, 0] + 2 * y * waves[:, 1] + 7 * phases).sum(1, keepdim=True)
-
-
-def test_no_formula_is_an_honest_answer():
-    problem = manufactured(random_field, lambda u, x, y: laplacian(u, x, y), Disk(x=0, y=0))
-    solution = solve(problem, progress=False)
-    assert solution.errors is not None
-    assert solution.errors.relative_l2 < 1e-12
-    with pytest.warns(UserWarning, match="no formula: u is no short sum of products"):
-        assert solution.formula() is None
 
 
 def test_a_fit_is_no_formula():
@@ -305,10 +287,11 @@ def test_zero_is_a_formula():
 def test_the_library_can_be_extended():
     problem = manufactured(lambda x: torch.erf(3 * x + 0.5), lambda u, x: diff(u, x, x) + u, Box(x=(-1, 1)))
     solution = solve(problem, progress=False)
-    assert solution.find_formula().obstacle is not None
+    with pytest.warns(UserWarning, match="no formula: "):
+        assert solution.formula() is None
     assert solution.formula((*LIBRARY, ERF)) == sympy.erf(3 * x + sympy.Rational(1, 2))
 
 
 def test_several_materials_are_refused():
-    solution = solve(two_materials(), max_seconds=2, progress=False)
+    solution = solve(two_materials(), max_seconds=0.5, progress=False)
     assert solution.find_formula().obstacle == "each material has a solution of its own, whose formulas are not sought"

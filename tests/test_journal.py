@@ -35,6 +35,7 @@ from kanpde import (
     diff,
     solve,
 )
+from kanpde.cli import main
 from kanpde.errors import Errors
 from kanpde.journal import Journal, packed, unpacked
 from kanpde.progress import Budget, Progress
@@ -45,7 +46,7 @@ from problems.heat import heat
 from problems.inverse_heat import inverse_heat
 from problems.pendulum import pendulum
 from problems.poisson import poisson
-from tests.benchmarks.kills import coefficients, finished, killed, used
+from tests.benchmarks.kills import CASES, coefficients, finished, killed, used
 from tests.catalogue import ROOT
 
 SMALL = KAN([2, Product(1, rank=2)], grid=2, degree=5)
@@ -103,7 +104,7 @@ WAYS = {
     "first order": lambda **run: solve(poisson(), Waves(), optimizer=Adam(1e-2, 3), tol=0.9, **run),
     "own optimizer": lambda **run: solve(poisson(), SMALL, optimizer=Descent(), refine=Grids(()), **run),
     "march": lambda **run: solve(heat(), refine=Marching((1e-3, 1e-6)), **run),
-    "patch": lambda **run: solve(convection_diffusion(), refine=TensorProduct(1e-4), **run),
+    "patch": lambda **run: solve(convection_diffusion(), refine=TensorProduct(1e-4, degree=7), **run),
     "continuation": lambda **run: solve(
         bratu, KAN([1, 1], grid=4, degree=7), continuation={"strength": [1, 3]}, tol=1e-6, **run
     ),
@@ -191,7 +192,7 @@ def test_interrupts_anywhere_leave_the_best_solution(way, tmp_path):
 
     whole = run(0)
     count = calls[0]
-    for at in range(1, count, count // 10):
+    for at in range(1, count, count // 7):
         path.unlink(missing_ok=True)
         try:
             solution = run(at)
@@ -205,7 +206,7 @@ def test_interrupts_anywhere_leave_the_best_solution(way, tmp_path):
         again = run(0)
         assert torch.equal(coefficients(again), coefficients(whole))
         assert results(again) == results(whole)
-    assert ended > 7
+    assert ended > 4
 
 
 def test_a_checkpoint_is_a_solution(tmp_path):
@@ -334,16 +335,19 @@ def test_wrong_intervals():
 
 
 def test_a_killed_process_goes_on(tmp_path):
-    path = tmp_path / "run.kanpde"
-    whole, pieces = finished("small", tmp_path / "whole.kanpde", 0.0)
-    killed("small", path, 0.0, len(pieces) // 2, 0.01)
+    path, steps, threads = tmp_path / "run.kanpde", Interrupted(), torch.get_num_threads()
+    torch.set_num_threads(2)  # as the processes have, as more or fewer round differently
+    try:
+        whole = CASES["small"].solution(progress=steps)
+    finally:
+        torch.set_num_threads(threads)
+    killed("small", path, 0.0, steps.seen // 2, 0.01)
     assert used(path) > 0
     again, rest = finished("small", path, 0.0)
-    assert len(rest) <= len(pieces) - len(pieces) // 2 + 1
+    assert len(rest) <= steps.seen - steps.seen // 2 + 2
     assert torch.equal(coefficients(again), coefficients(whole))
-    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.endswith(".txt")) == [
-        "run.kanpde", "run.previous.kanpde", "whole.kanpde", "whole.previous.kanpde"
-    ]  # fmt: skip
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left == {"run.kanpde", "run.previous.kanpde", "run.txt"}
 
 
 FULL = """
@@ -369,9 +373,10 @@ def test_a_full_disk_is_a_warning_and_the_run_goes_on(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_on_the_command_prints_the_table_and_the_way_to_go_on(tmp_path):
+def test_ctrl_c_on_the_command_prints_the_table_and_the_way_to_go_on(tmp_path, capsys):
     path = tmp_path / "run.kanpde"
-    command = [sys.executable, "-m", "kanpde.cli", "solve", "problems/poisson.py:poisson_kan", "--checkpoint", str(path)]
+    ready = f"{ROOT / 'problems' / 'poisson.py'}:poisson_kan"
+    command = [sys.executable, "-m", "kanpde.cli", "solve", ready, "--checkpoint", str(path)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     while not path.exists() and child.poll() is None:  # the first stage is complete
         time.sleep(0.02)
@@ -382,10 +387,10 @@ def test_ctrl_c_on_the_command_prints_the_table_and_the_way_to_go_on(tmp_path):
     assert "stopped: interrupted" in out
     assert f"this call again goes on from {path}" in out
     assert "Traceback" not in errors
-    refused = subprocess.run([*command, "--seed", "1"], capture_output=True, text=True, cwd=ROOT)
-    assert refused.returncode == 2
-    assert "seed is 0 there and 1 here" in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
+    assert main([*command[3:], "--seed", "1"]) == 2
+    refused = capsys.readouterr().err
+    assert "seed is 0 there and 1 here" in refused
+    assert len(refused.splitlines()) == 1
 
 
 # --- the journal itself ---------------------------------------------------------------------------------------------

@@ -200,9 +200,9 @@ def test_errors_follow_the_tolerance(tol):
     assert len(solution.history) == 1
 
 
-@pytest.mark.parametrize("factory", [heat, schrodinger, kdv_soliton])
-def test_evolution_to_machine_precision(factory):
-    solution = solve(factory(), refine=Marching())
+def test_evolution_to_machine_precision():
+    """Of one equation of first order in time; a system, and one of third order in space, in tests/benchmarks."""
+    solution = solve(heat(), refine=Marching())
     assert solution.errors is not None
     assert solution.errors.relative_l2 < 2e-13
     assert solution.status.startswith("converged: every slab of time is resolved to 1e-13")
@@ -371,8 +371,8 @@ def test_one_network_for_all_times_where_it_is_enough():
     solution = solve(heat())
     assert isinstance(solution.model, KAN)
     assert solution.model.size < 1500
-    assert isinstance(solve(burgers(), refine=Adaptive(), max_seconds=1).model, KAN)
-    assert isinstance(solve(burgers(), sampler=Sobol(), max_seconds=1).model, KAN)
+    assert isinstance(solve(burgers(), refine=Adaptive(), max_seconds=0.3).model, KAN)
+    assert isinstance(solve(burgers(), sampler=Sobol(), max_seconds=0.3).model, KAN)
 
 
 def test_slabs_where_it_is_not():
@@ -384,11 +384,11 @@ def test_slabs_where_it_is_not():
 
     conditions = {"ends": Dirichlet(exact, on=strip.boundary("x")), "start": Dirichlet(exact, on=strip.at(t=0))}
     problem = Problem(strip, lambda u, x, t: diff(u, t) + u * diff(u, x) - 0.02 * diff(u, x, x), conditions, exact)
-    solution = solve(problem)
+    solution = solve(problem, tol=1e-4)
     assert isinstance(solution.model, Slabs)
     assert [stage.network.split("(")[0] for stage in solution.history][:1] == ["KAN"]
     assert solution.errors is not None
-    assert solution.errors.relative_l2 < 1e-12
+    assert solution.errors.relative_l2 < 1e-4
 
 
 def test_equations_that_mix_points_get_one_network():
@@ -399,5 +399,5 @@ def test_equations_that_mix_points_get_one_network():
     with pytest.raises(ValueError, match="does not suit this: its residual mixes points"):
         solve(problem, refine=Marching())
     with pytest.warns(UserWarning, match="mixes points"):
-        solution = solve(problem, max_seconds=2)
+        solution = solve(problem, max_seconds=0.5)
     assert isinstance(solution.model, KAN)

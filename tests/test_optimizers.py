@@ -110,7 +110,7 @@ def test_broyden_meets_the_secant_equation_and_stays_positive():
 def test_broyden_minimizes_where_first_order_methods_crawl():
     """As many iterations as L-BFGS has, a tenth of its residual."""
     losses = []
-    for optimizer in (LBFGS(iterations=100), SSBroyden(iterations=100)):
+    for optimizer in (LBFGS(iterations=60), SSBroyden(iterations=60)):
         goal = objective(KAN([2, Product(1, rank=4)], grid=4, degree=9, seed=1), count=300)
         run = optimizer.begin(goal)
         losses.append([run.step() for _ in range(6)][-1])

@@ -45,7 +45,7 @@ def launched(count: int, *arguments: object) -> subprocess.CompletedProcess:
     )
 
 
-def test_ten_steps_are_those_of_one_process(tmp_path):
+def test_steps_are_those_of_one_process(tmp_path):
     """Of three, as triangles of two are joined, and then those with that of the third."""
     count = 3
     done = launched(count, "tests.ranks_at_work", "steps", tmp_path)
@@ -62,10 +62,17 @@ def test_ten_steps_are_those_of_one_process(tmp_path):
             assert abs(first) == pytest.approx(np.abs(alone), rel=1e-2 if rough else 0, abs=1e-10 * np.abs(alone).max())
 
 
-def test_what_happens_on_one_rank_happens_on_all(tmp_path):
-    done = launched(2, "tests.ranks_at_work", "trouble", tmp_path)
+@pytest.fixture(scope="module", name="troubled")
+def _troubled(tmp_path_factory):
+    """What two processes did and left behind, started once for all that is told of it."""
+    folder = tmp_path_factory.mktemp("trouble")
+    done = launched(2, "tests.ranks_at_work", "trouble", folder)
     assert done.returncode == 0, done.stderr
-    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+    return folder, done, [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(2)]
+
+
+def test_what_happens_on_one_rank_happens_on_all(troubled):
+    folder, _, (first, second) = troubled
     error = "ValueError: the equation's residual raised ValueError: no numbers left; the best network so far is kept"
     assert first["failed"][0].startswith(f"failed: RuntimeError: rank 1: {error}")
     assert second["failed"][0].startswith(f"failed: {error}")
@@ -79,23 +86,22 @@ def test_what_happens_on_one_rank_happens_on_all(tmp_path):
     for own in (first, second):
         assert "more processes than the 1 points" in own["few"]
         assert "the same problem and settings" in own["elsewhere"]
-    assert {path.name for path in tmp_path.glob("*.npz")} == {"by_rank0.npz"}
+    assert {path.name for path in folder.glob("by_rank*")} == {"by_rank0.npz"}
 
 
-def test_the_command_reports_and_writes_once(tmp_path):
-    saved = tmp_path / "p.npz"
-    done = launched(2, "kanpde", "solve", ROOT / "problems" / "poisson.py", "dimension=1", "--tol", "1e-6", "--save", saved)
-    assert done.returncode == 0, done.stderr
+def test_the_command_reports_and_writes_once(troubled):
+    folder, done, told = troubled
     assert done.stdout.count("converged") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["p.npz"]
-    assert Solution.load(saved, poisson(dimension=1)).errors.relative_l2 < 1e-6
+    assert {path.name for path in folder.glob("command*")} == {"command.npz"}
+    assert Solution.load(folder / "command.npz", poisson(dimension=1)).errors.relative_l2 < 1e-6
+    assert [own["commands"][0] for own in told] == [0, 0]
 
 
-def test_bad_input_is_one_line(tmp_path):
-    done = launched(2, "kanpde", "solve", tmp_path / "nowhere.py")
-    assert done.returncode != 0
+def test_bad_input_is_one_line(troubled):
+    _, done, told = troubled
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("kanpde:")]
     assert "no file" in line
+    assert [own["commands"][1] for own in told] == [2, 2]
 
 
 def test_a_rank_that_is_killed_ends_the_others_and_one_goes_on(tmp_path):

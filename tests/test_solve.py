@@ -48,9 +48,9 @@ from problems.triangle import triangle
 from problems.wave import wave
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_poisson_to_machine_precision(seed):
-    solution = solve(poisson(), seed=seed)
+def test_poisson_to_machine_precision():
+    """From other seeds, in tests/benchmarks."""
+    solution = solve(poisson())
     assert solution.errors.relative_l2 < 1e-13
     assert solution.model.size <= 1000
     assert solution.status.startswith("converged")
@@ -59,7 +59,7 @@ def test_poisson_to_machine_precision(seed):
 @pytest.mark.parametrize("factory", [disk, heat_disk, ball, triangle])
 def test_shapes(factory):
     """Curved and slanted walls: built in where one condition gives the value, weighted where it is a flux."""
-    assert solve(factory(), refine=Adaptive(grid=8)).errors.relative_l2 < 1e-11
+    assert solve(factory(), refine=Adaptive(grid=8), tol=1e-11).errors.relative_l2 < 1e-11
 
 
 def test_values_on_walls_hold_before_any_training():
@@ -105,8 +105,8 @@ def test_values_that_meet_at_a_corner_are_weighted():
     ],
 )
 def test_every_kind_of_problem(factory, bound):
-    """On grids up to 16: the promises on finer ones are in tests/benchmarks."""
-    assert solve(factory(), refine=Adaptive(grid=16, rank=8)).errors.relative_l2 < bound
+    """On grids up to 16, and no further than asked: the promises on finer ones are in tests/benchmarks."""
+    assert solve(factory(), refine=Adaptive(grid=16, rank=8), tol=bound / 2).errors.relative_l2 < bound
 
 
 @pytest.mark.parametrize(("factory", "bound"), [(lambda: poisson(1), 1e-12), (advection_diffusion, 1e-10)])
@@ -235,7 +235,7 @@ def test_a_random_start_outside_of_the_equations_domain_is_moved_into_it():
         return (x + 2) ** 4 / 144
 
     problem = Problem(line, lambda u, x: diff(u, x, x) - u.sqrt(), {"ends": Dirichlet(exact, on=line.boundary())}, exact)
-    for seed in range(5):
+    for seed in range(3):
         assert solve(problem, seed=seed).errors.relative_l2 < 1e-13
 
 
@@ -265,7 +265,7 @@ def test_an_equation_that_fails_midway_keeps_the_best_iterate(limit):
 
 def test_a_module_that_cannot_go_point_by_point_is_trained_by_a_quasi_newton_method():
     with pytest.warns(UserWarning, match="cannot be evaluated point by point"):
-        solution = solve(heat(), Wrapped(), max_seconds=3)
+        solution = solve(heat(), Wrapped(), max_seconds=1.5)
     assert solution.history[-1].residual < 0.1
 
 
@@ -300,7 +300,7 @@ def test_a_network_that_comes_nearer_by_leaps_is_not_given_up():
 
 
 def test_same_seed_same_solution():
-    one, other, third = (solve(poisson(), refine=Grids((4,)), seed=s).history[-1].residual for s in (5, 5, 6))
+    one, other, third = (solve(poisson(), refine=Grids(()), seed=s).history[-1].residual for s in (5, 5, 6))
     assert one == other != third
 
 

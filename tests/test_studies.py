@@ -60,7 +60,7 @@ def test_latex(study):
 
 def test_networks_of_any_kind_side_by_side(study, tmp_path, figures):
     networks = [MLP([1, width, 1]) for width in (3, 6)]
-    others = convergence_study(poisson(dimension=1), networks, max_seconds=3)
+    others = convergence_study(poisson(dimension=1), networks, max_seconds=1)
     assert [row.grid for row in others.rows] == [None, None]
     assert [row.coefficients for row in others.rows] == [10, 19]
     first, second = others.rows

@@ -46,7 +46,7 @@ def test_cores_are_shared():
 
 def test_networks_are_trained_at_once():
     networks = [MLP([1, width, 1]) for width in (3, 6)]
-    found = convergence_study(LINE, networks, max_seconds=2, jobs=2)
+    found = convergence_study(LINE, networks, max_seconds=1, jobs=2)
     assert [row.coefficients for row in found.rows] == [10, 19]
     with pytest.raises(ValueError, match="one after the other"):
         convergence_study(LINE, jobs=2)

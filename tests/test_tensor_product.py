@@ -44,7 +44,7 @@ SQUARE = Box(x=(0, 1), y=(-1, 1))
 
 
 def bump(x, y):
-    return exp(sin(2 * pi * x) + cos(pi * y))
+    return exp((sin(2 * pi * x) + cos(pi * y)) / 4)
 
 
 def screened(u, x, y):
@@ -194,11 +194,10 @@ def test_places_fill_lines():
 # --- breaks that follow the solution --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "factory", [convection_diffusion, elasticity, lambda: around(True, False), lambda: around(False, True)]
-)
-def test_smooth_problems_to_machine_precision(factory):
-    solution = solve(factory(), refine=TensorProduct())
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_smooth_problems_to_machine_precision(axis):
+    """Others, of which one is a system, in tests/benchmarks."""
+    solution = solve(around(axis == "x", axis == "y"), refine=TensorProduct())
     assert solution.errors is not None
     assert solution.errors.relative_l2 < 1e-13
     assert solution.status.startswith("converged: the splines are resolved to 1e-13")
@@ -315,13 +314,13 @@ def test_tractions():
 
 def test_the_lid_of_a_cavity_draws_breaks_together():
     """The velocity's slopes jump at both upper corners, and nowhere else."""
-    solution = solve(cavity(), refine=TensorProduct(size=4500))
+    solution = solve(cavity(), refine=TensorProduct(size=2200))
     assert "products of splines are done" in solution.status
     (kan,) = solution.model.parts
     x, y = (knots.unique().diff() for knots in kan.layers[0].knots)
-    assert max(x[0], x[-1]) < 0.2 * x.max()
-    assert y[-1] < 0.2 * y.max()
-    assert y[-1] < 0.4 * y[0]
+    assert max(x[0], x[-1]) < 0.4 * x.max()  # of twice the size a fifth, in tests/benchmarks
+    assert y[-1] < 0.4 * y.max()
+    assert y[-1] < 0.8 * y[0]
     mirrored = (x - x.flip(0)).abs().max() / x.max()
     assert mirrored < 0.5  # the flow is not symmetric, but its corners are
     ends = solution(x=[0.5, 0.3, 0.0], y=[1.0, 0.0, 0.4])
@@ -333,13 +332,13 @@ def test_the_lid_of_a_cavity_draws_breaks_together():
 
 
 def test_stops_as_asked(tmp_path):
-    coarse, fine = (solve(convection_diffusion(), refine=TensorProduct(tol)) for tol in (1e-3, 1e-8))
+    coarse, fine = (solve(convection_diffusion(), refine=TensorProduct(tol)) for tol in (1e-3, 1e-6))
     assert coarse.history[-1].size < fine.history[-1].size
-    assert fine.status.startswith("converged: the splines are resolved to 1e-08")
+    assert fine.status.startswith("converged: the splines are resolved to 1e-06")
     by_estimate = solve(convection_diffusion(), refine=TensorProduct(), tol=1e-5, checkpoint=tmp_path / "patch.npz")
     assert by_estimate.status.startswith("converged: estimated error")
     assert Solution.load(tmp_path / "patch.npz", convection_diffusion()).model.size == by_estimate.model.size
-    largest = solve(convection_diffusion(), refine=TensorProduct(size=500))
+    largest = solve(convection_diffusion(), refine=TensorProduct(size=400))
     assert "products of splines are done at residual" in largest.status
     assert "allow more by refine=TensorProduct(size=…)" in largest.status
 
@@ -365,7 +364,7 @@ def test_out_of_time_on_the_way():
 
 
 def test_patches_are_saved_and_drawn(tmp_path):
-    solution = solve(elasticity(), refine=TensorProduct(1e-6))
+    solution = solve(elasticity(), refine=TensorProduct(1e-2, degree=7))
     assert "Patch of" in str(solution)
     solution.save(tmp_path / "patch.npz")
     loaded = Solution.load(tmp_path / "patch.npz", elasticity())
@@ -451,7 +450,7 @@ def test_equations_that_mix_points_get_a_network():
     with pytest.raises(ValueError, match="its residual mixes points"):
         solve(problem, refine=TensorProduct())
     with pytest.warns(UserWarning, match="mixes points"):
-        solution = solve(problem, max_seconds=2)
+        solution = solve(problem, max_seconds=0.5)
     assert isinstance(solution.model, KAN)
 
 

@@ -4,8 +4,10 @@ from time import perf_counter
 
 import pytest
 import sympy
+import torch
+from torch import sin
 
-from kanpde import solve
+from kanpde import Disk, laplacian, manufactured, solve
 from problems.burgers_front import burgers_front
 from problems.heat import heat
 from problems.poisson import poisson
@@ -19,6 +21,13 @@ FORMULAS = {
 }
 
 
+def random_field(x, y):
+    """Smooth, and of no simple form: thirty waves of random directions, lengths and phases."""
+    random = torch.Generator().manual_seed(0)
+    waves, phases = torch.randn(30, 2, generator=random, dtype=torch.float64), torch.rand(30, generator=random).double()
+    return sin(2 * x * waves[:, 0] + 2 * y * waves[:, 1] + 7 * phases).sum(1, keepdim=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("make", FORMULAS, ids=lambda make: make.__name__)
@@ -30,3 +39,13 @@ def test_formulas_from_five_seeds(make, seed):
     assert found.obstacle is None
     assert max(found.residual, found.misfit) < 1e-12
     assert sympy.simplify(found.expression - FORMULAS[make]) == 0
+
+
+@pytest.mark.slow
+def test_no_formula_is_an_honest_answer():
+    problem = manufactured(random_field, lambda u, x, y: laplacian(u, x, y), Disk(x=0, y=0))
+    solution = solve(problem, progress=False)
+    assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-12
+    with pytest.warns(UserWarning, match="no formula: u is no short sum of products"):
+        assert solution.formula() is None
