@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Annotated, Any, Protocol
 
+import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
@@ -111,10 +112,15 @@ def gram_of(pieces: Pieces) -> Gram:
     """(J, r)ᵀ(J, r) of all pieces, on and above the diagonal. Of many processes rank 0 has it."""
     gram: Gram | None = None
     for piece in pieces:
-        gram = torch.zeros(piece.size + 1, piece.size + 1, dtype=torch.float64) if gram is None else gram
+        gram = _zeros(piece.size + 1, piece.residual.device) if gram is None else gram
         piece.add_to(gram)
     assert gram is not None
     return reduced(gram, Tensor.add_)
+
+
+def _zeros(size: int, device: torch.device) -> Gram:
+    """By numpy, which asks for large pages: to touch small ones for the first time takes as long as a tenth of the products."""
+    return torch.from_numpy(np.zeros((size, size))).to(device)
 
 
 class _Normal:

@@ -19,7 +19,7 @@ DenseRows = Annotated[Tensor, "rows columns"]
 RowNumbers = Annotated[Tensor, "rows"]
 
 TILE = 200  # columns at a time of a product with itself, of which what is below the diagonal is left out
-CACHED = 2**22  # bytes of dense rows at a time
+CACHED = 2**21  # bytes of dense rows at a time
 LEAST = 60  # points of spans that are taken together: of fewer, adding products takes longer than making them
 # what a product with few rows, the spans of an input, each of them and moving a number cost, in rows and multiplications
 FEW, SPANS_COST, MOVING_COST = 16, 1.5e6, 150

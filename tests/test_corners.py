@@ -5,10 +5,9 @@ from math import cosh, pi
 import pytest
 import torch
 
-from kanpde import KAN, Box, Dirichlet, Grids, Interval, Neumann, Polygon, Problem, Product, Solution, diff, laplacian, solve
+from kanpde import Box, Dirichlet, Interval, Neumann, Polygon, Problem, diff, laplacian, solve
 from kanpde.corners import Resonant, singular_functions
 from kanpde.functions import columns
-from problems.l_shape import l_shape
 from tests.test_shapes import L, frame, sobol
 
 slit = Polygon([(0, 0), (1, -1e-7), (1, 1), (-1, 1), (-1, -1), (1, -1), (1, -2e-7)])
@@ -92,19 +91,6 @@ def test_behind_a_hole_singular_functions_end():
         assert s.windowed
         assert s(x).abs().max() < 1e-9
         assert (s(inside)[s.corner.polar(inside)[0] > 1] == 0).all()
-
-
-def test_corner_functions_gain_four_digits(tmp_path):
-    problem = l_shape()
-    solution = solve(problem, tol=1e-4, progress=False)
-    plain = solve(problem, KAN([2, Product(1, 8)], grid=2, degree=11), refine=Grids(()), progress=False)
-    assert solution.errors is not None
-    assert plain.errors is not None
-    assert solution.errors.relative_l2 < 1e-5
-    assert plain.errors.relative_l2 > 1e4 * solution.errors.relative_l2
-    solution.save(tmp_path / "l.npz")
-    again = Solution.load(tmp_path / "l.npz", problem)
-    assert again.errors == solution.errors
 
 
 def test_where_the_equation_contradicts_the_edges():

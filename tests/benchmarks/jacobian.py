@@ -7,7 +7,7 @@ of its JᵀJ, so that a machine that slows down slows both, and after one that w
 A step that rejects its first trial pays for one more r and solve; here every step takes one trial. By default steps go
 by JᵀJ while the damping is above 1e-10 (`ByDamping`), or steps leap, and else by QR.
 
-A second table compares JᵀJ made span by span from what is alive with the dense product of the same rows, whose own making
+The first table compares JᵀJ made span by span from what is alive with the dense product of the same rows, whose own making
 is not counted, on networks with many spans.
 """
 
@@ -40,8 +40,8 @@ MANY_SPANS = {
 
 def main() -> None:
     torch.set_num_threads(2)
-    steps()
     spans()
+    steps()
 
 
 def spans() -> None:
