@@ -7,7 +7,7 @@ from kanpde.cross_check import CrossCheck
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.fitting import fit
-from kanpde.inverse import CoefficientField, Observations, Parameter
+from kanpde.inverse import CoefficientField, Parameter
 from kanpde.journal import Checkpoint
 from kanpde.layers import Product
 from kanpde.logs import JSONLines
@@ -17,6 +17,7 @@ from kanpde.marking import Marked
 from kanpde.mesh_domain import MeshDomain
 from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
+from kanpde.observations import Observations
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
 from kanpde.problem import Problem
 from kanpde.progress import Callback, Progress
