@@ -16,9 +16,10 @@ from torch import Tensor
 from kanpde.conditions import Periodic
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain
-from kanpde.field import Field, zero
+from kanpde.field import Field
 from kanpde.functions import columns
 from kanpde.lines import Coefficients, Line
+from kanpde.prescribed import zero
 
 Table = Annotated[Tensor, "X Y"]  # one number for each point of a grid
 Functions = Mapping[str, Coefficients]  # by unknown: a row for each φᵢ, a column for each ψⱼ
