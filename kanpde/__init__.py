@@ -1,6 +1,7 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
 from kanpde.bases import Hat, Splines
+from kanpde.boxes import Box, Interval
 from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.cross_check import CrossCheck
@@ -19,11 +20,12 @@ from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
 from kanpde.observations import Observations
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
+from kanpde.polygons import Polygon
 from kanpde.problem import Problem
 from kanpde.progress import Callback, Progress
 from kanpde.refinement import Adaptive, Grids
+from kanpde.rounds import Ball, Disk, Ellipse
 from kanpde.sampling import CompositeGauss, GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
-from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
 from kanpde.studies import Study, convergence_study

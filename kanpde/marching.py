@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from kanpde.boxes import Box
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import TIME, Part, is_end
 from kanpde.evolution import Slab, State, Strip, Trace
@@ -21,7 +22,6 @@ from kanpde.progress import INTERRUPTED, Budget
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
-from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
 from kanpde.solution import Solution, Stage, measured_stage, reaches
 

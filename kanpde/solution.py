@@ -15,6 +15,7 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kanpde.boxes import Box
 from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, is_linear
 from kanpde.cross_check import CrossCheck, cross_checked
@@ -46,7 +47,6 @@ from kanpde.saved import (
     read,
     write,
 )
-from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.verification import Formula

@@ -12,6 +12,7 @@ from math import inf
 
 import torch
 
+from kanpde.boxes import Box
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import Part, Point, is_end
 from kanpde.field import Field
@@ -22,7 +23,6 @@ from kanpde.progress import INTERRUPTED
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
-from kanpde.shapes import Box
 from kanpde.slabs import patch_network
 from kanpde.solution import Solution, Stage, measured_stage, reaches
 from kanpde.tensors import Plane
