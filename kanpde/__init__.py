@@ -8,6 +8,7 @@ from kanpde.cross_check import CrossCheck
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.fitting import fit
+from kanpde.history import Stage
 from kanpde.inverse import CoefficientField, Parameter
 from kanpde.journal import Checkpoint
 from kanpde.layers import Product
@@ -93,6 +94,7 @@ __all__ = [
     "Sobol",
     "Solution",
     "Splines",
+    "Stage",
     "Study",
     "Sweep",
     "TensorProduct",

@@ -16,6 +16,7 @@ from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import TIME, Part, is_end
 from kanpde.evolution import Slab, State, Strip, Trace
 from kanpde.field import Field
+from kanpde.history import Stage, measured_stage, reaches
 from kanpde.lines import COARSEST, Line
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED, Budget
@@ -23,7 +24,7 @@ from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, po
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
 from kanpde.slabs import Slabs, slab_network
-from kanpde.solution import Solution, Stage, measured_stage, reaches
+from kanpde.solution import Solution
 
 TRIES = 12  # for a slab, before it is taken as it is
 SHORTEST = 1e-9  # slab, of the whole time

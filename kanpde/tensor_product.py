@@ -16,6 +16,7 @@ from kanpde.boxes import Box
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import Part, Point, is_end
 from kanpde.field import Field
+from kanpde.history import Stage, measured_stage, reaches
 from kanpde.lines import COARSEST, Line
 from kanpde.patches import Patch, count
 from kanpde.problem import Problem
@@ -24,7 +25,7 @@ from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, po
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
 from kanpde.slabs import patch_network
-from kanpde.solution import Solution, Stage, measured_stage, reaches
+from kanpde.solution import Solution
 from kanpde.tensors import Plane
 
 FINER = 1e-3  # what the splines miss, from one patch to the next

@@ -37,10 +37,10 @@ from kanpde import (
 )
 from kanpde.cli import main
 from kanpde.errors import Errors
+from kanpde.history import Stage
 from kanpde.journal import Journal, packed, unpacked
 from kanpde.progress import Budget, Progress
 from kanpde.saved import read, write
-from kanpde.solution import Stage
 from problems.convection_diffusion import convection_diffusion
 from problems.heat import heat
 from problems.inverse_heat import inverse_heat

@@ -10,7 +10,7 @@ STREET = (
     "parts operators coverage problem corners prescribed walls ansatz manufactured export plot diagram layers strengths "
     "networks bands lines slabs grams pieces jacobians field tensors patches evolution slab_corrections sampling residuals "
     "factorizations corrections errors optimizers refinement marking estimates symbols closed_forms snapping curves sampled "
-    "sparsity sparse_formulas structures verification formulas linearized finite_elements cross_check saved solution "
+    "sparsity sparse_formulas structures verification formulas linearized finite_elements cross_check saved history solution "
     "continuation progress journal logs session marching tensor_product stages solver sweeps fitting studies cli"
 ).split()
 
