@@ -67,8 +67,8 @@ def solve(
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
     What this leaves unsolved is solved by splines that are not trained, where there are any for it: an evolution on an
-    interval or a ring slab by slab of time (`Marching`), other problems on a box of two axes by all products of splines
-    (`TensorProduct`).
+    interval or a ring, or from initial values alone, slab by slab of time (`Marching`), other problems on a box of one or two
+    axes by all products of splines (`TensorProduct`).
 
     Processes that torchrun started share the points, and return the same solution: see `docs/scaling.md`.
 

@@ -31,6 +31,7 @@ from kanpde.patches import Patch, Places
 from kanpde.progress import Progress
 from kanpde.slabs import Slabs, patch_network
 from kanpde.tensors import Plane
+from problems.advection_diffusion import advection_diffusion
 from problems.cavity import cavity
 from problems.convection_diffusion import convection_diffusion
 from problems.disk import disk
@@ -65,11 +66,13 @@ def around(x: bool, y: bool) -> Problem:
 def sample(problem: Problem, spans: tuple[int, int] = (7, 9), first: int = 0, degree: int = DEGREE) -> Patch:
     """A patch with random coefficients that respect what is built in."""
     rings = [any(isinstance(c, Periodic) and c.axis == n for c in problem.conditions.values()) for n in problem.domain.names]
-    lines = [Line.uniform(2 * n if ring else n, degree, ring) for n, ring in zip(spans, rings, strict=True)]
+    lines = [Line.uniform(2 * n if ring else n, degree, ring) for n, ring in zip(spans, rings, strict=False)]
     lines = lines if first == 0 else lines[::-1]
+    lines = lines if len(lines) > 1 else [*lines, Line.point()]
     nothing = torch.zeros(lines[0].count, lines[1].count, dtype=torch.float64)
     field = Field(problem, patch_network(lines, [nothing] * len(problem.unknowns), first, 1.0))
-    plane, random = Plane(field, {}, first), torch.Generator().manual_seed(0)
+    plane = Plane(field, {}, (first, 1 - first if len(rings) > 1 else None))
+    random = torch.Generator().manual_seed(0)
     coefficients = {}
     for u in problem.unknowns:
         free = lines[0].free(plane.ends(0)[u])[:, None] * lines[1].free(plane.ends(1)[u])
@@ -77,7 +80,20 @@ def sample(problem: Problem, spans: tuple[int, int] = (7, 9), first: int = 0, de
     return Patch(plane, (lines[0], lines[1]), coefficients)
 
 
-PROBLEMS = [cavity, elasticity, lambda: around(True, False), lambda: around(False, True), lambda: around(True, True)]
+def on_a_ring() -> Problem:
+    ring = Box(x=(0, 2))
+
+    def exact(x):
+        return exp(sin(2 * pi * x + 0.3))
+
+    def residual(u, x):
+        return diff(u, x, x) - u - diff(exact(x), x, x) + exact(x)
+
+    return Problem(ring, residual, {"ring": Periodic("x")}, exact)
+
+
+IN_THE_PLANE = [cavity, elasticity, lambda: around(True, False), lambda: around(False, True), lambda: around(True, True)]
+PROBLEMS = [(factory, first) for first in (0, 1) for factory in IN_THE_PLANE] + [(advection_diffusion, 0), (on_a_ring, 0)]
 
 
 # --- one patch ----------------------------------------------------------------------------------------------------------
@@ -98,8 +114,7 @@ def test_the_network_of_a_patch_is_the_sum_of_products(first, periods):
         assert torch.allclose(found[:, output], expected, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("factory", PROBLEMS)
+@pytest.mark.parametrize(("factory", "first"), PROBLEMS)
 def test_rows_are_those_of_the_field_and_change_as_their_jacobian_says(factory, first):
     patch = sample(factory(), first=first)
     plane = patch.plane
@@ -126,7 +141,7 @@ def test_rows_are_those_of_the_field_and_change_as_their_jacobian_says(factory, 
     assert (squares[0] - squares[1]) / (2 * step) == pytest.approx(slope, rel=1e-5)
 
 
-@pytest.mark.parametrize("factory", PROBLEMS)
+@pytest.mark.parametrize("factory", [*IN_THE_PLANE, advection_diffusion, on_a_ring])
 def test_the_band_is_that_of_the_dense_jacobian(factory):
     """Of all groups of rows."""
     patch = sample(factory(), spans=(6, 10))
@@ -199,6 +214,22 @@ def test_smooth_problems_to_machine_precision(axis):
     """Others, of which one is a system, in tests/benchmarks."""
     solution = solve(around(axis == "x", axis == "y"), refine=TensorProduct())
     assert solution.errors is not None
+    assert solution.errors.relative_l2 < 1e-13
+    assert solution.status.startswith("converged: the splines are resolved to 1e-13")
+
+
+def test_a_ring_to_machine_precision():
+    solution = solve(on_a_ring(), refine=TensorProduct())
+    assert solution.errors.relative_l2 < 1e-13
+    assert solution.errors.estimate < 1e-12
+
+
+def test_a_thin_layer_on_one_axis_by_default():
+    """Of a thousandth; one of a hundred-thousandth is in tests/benchmarks."""
+    solution = solve(advection_diffusion(1e-3))
+    assert isinstance(solution.model, Slabs)
+    assert solution.model.is_patch
+    assert solution.size < 200
     assert solution.errors.relative_l2 < 1e-13
     assert solution.status.startswith("converged: the splines are resolved to 1e-13")
 
