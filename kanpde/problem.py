@@ -96,6 +96,8 @@ class Problem:
         set_("parts", {n: part_of(f"condition {n!r}", c, self.domain, self.unknowns) for n, c in self.conditions.items()})
         interfaces = [part for name, part in self.parts.items() if isinstance(self.conditions[name], Interface)]
         set_("materials", tuple(dict.fromkeys(part.domain for part in interfaces if isinstance(part, Part))))
+        if self.observations and "observations" in self.conditions:
+            raise ValueError("a condition has the name 'observations', under which the measured values go; give it another")
         set_("observations", completed_observations(self.observations, self.domain, self.unknowns, self.parameters))
         random = torch.Generator().manual_seed(0)
         trials = ceil(TRIALS / self.domain.share)
