@@ -10,8 +10,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from kanpde import Box, Dirichlet, JSONLines, Problem, Progress, Solution, laplacian, solve
-from kanpde.solution import Stage
+from kanpde import Box, Dirichlet, JSONLines, Problem, Progress, Solution, Stage, laplacian, solve
 
 OUT = Path(__file__).parent.parent / "out"
 

@@ -1,13 +1,15 @@
 """kanpde: partial differential equations solved with physics-informed Kolmogorov–Arnold networks."""
 
 from kanpde.bases import Hat, Splines
+from kanpde.boxes import Box, Interval
 from kanpde.bumps import Gaussian, MexicanHat
 from kanpde.conditions import Condition, Dirichlet, Integral, Interface, Neumann, Periodic, Robin
 from kanpde.cross_check import CrossCheck
 from kanpde.derivatives import curl, diff, div, grad, laplacian
 from kanpde.factorizations import LSMR, QR, ByDamping, BySize, NormalEquations
 from kanpde.fitting import fit
-from kanpde.inverse import CoefficientField, Observations, Parameter
+from kanpde.history import Stage
+from kanpde.inverse import CoefficientField, Parameter
 from kanpde.journal import Checkpoint
 from kanpde.layers import Product
 from kanpde.logs import JSONLines
@@ -17,12 +19,14 @@ from kanpde.marking import Marked
 from kanpde.mesh_domain import MeshDomain
 from kanpde.modes import Chebyshev, Fourier
 from kanpde.networks import KAN, MLP
+from kanpde.observations import Observations
 from kanpde.optimizers import LBFGS, Adam, LevenbergMarquardt, SSBroyden
+from kanpde.polygons import Polygon
 from kanpde.problem import Problem
 from kanpde.progress import Callback, Progress
 from kanpde.refinement import Adaptive, Grids
+from kanpde.rounds import Ball, Disk, Ellipse
 from kanpde.sampling import CompositeGauss, GaussLegendre, Graded, Halton, LatinHypercube, ResidualAdaptive, Sobol, Uniform
-from kanpde.shapes import Ball, Box, Disk, Ellipse, Interval, Polygon
 from kanpde.solution import Solution
 from kanpde.solver import solve
 from kanpde.studies import Study, convergence_study
@@ -90,6 +94,7 @@ __all__ = [
     "Sobol",
     "Solution",
     "Splines",
+    "Stage",
     "Study",
     "Sweep",
     "TensorProduct",

@@ -209,6 +209,10 @@ class Domain(ABC):
             if name not in self.axes:
                 raise ValueError(f"{self} has no axis {name!r}; its axes are {', '.join(self.names)}")
 
+    def place(self, point: Annotated[Tensor, "axes"]) -> str:
+        """A point in messages: its coordinates by name."""
+        return ", ".join(f"{name}={value:g}" for name, value in zip(self.names, point.tolist(), strict=True))
+
     def own(self, part: "AnyPart") -> "AnyPart | None":
         """A part of the boundary of this domain, or of one that it is made of, as a part of this one's; else None.
 

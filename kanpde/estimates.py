@@ -14,17 +14,18 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from kanpde.boxes import Box
 from kanpde.derivatives import Column
 from kanpde.devices import CPU, at
 from kanpde.factorizations import triangle_of
 from kanpde.field import Field
 from kanpde.functions import Points, columns
-from kanpde.inverse import Parameter, mean_sigma
+from kanpde.inverse import Parameter
 from kanpde.jacobians import Recorders
 from kanpde.networks import trainable
+from kanpde.observations import mean_sigma
 from kanpde.ranks import broadcast
 from kanpde.residuals import Objective
-from kanpde.shapes import Box
 
 Root = Annotated[Tensor, "coefficients coefficients"]  # κ R⁻¹, of the parameters' coefficients alone
 

@@ -1,4 +1,4 @@
-"""Evolution on an interval or a ring, slab of time by slab of time.
+"""Evolution on an interval or a ring, or of numbers alone, slab of time by slab of time.
 
 On a slab u = G + Σⱼ φⱼ(x) ψⱼ(t) (see `slabs`) at the Gauss points of spans and slab, linear in its coefficients, and each
 spline meets only its neighbours: a Gauss–Newton step costs as much as there are spans, and takes the derivatives of the
@@ -19,7 +19,7 @@ from kanpde.domains import TIME, Part, is_end
 from kanpde.field import Field
 from kanpde.lines import Coefficients, Line
 from kanpde.networks import KAN
-from kanpde.slabs import slab_network, time_values
+from kanpde.slabs import Slabs, slab_network, time_values
 from kanpde.tensors import Frame, Functions, Group, Plane, Sites, condition_columns, equation_columns
 
 PER_SPAN = 2  # Gauss points
@@ -32,9 +32,12 @@ class Strip(Plane):
     """What all slabs of a problem share."""
 
     def __init__(self, field: Field, weights: Mapping[str, float]) -> None:
-        box = field.problem.domain
-        (space,) = box.spatial
-        super().__init__(field, weights, box.names.index(space))
+        names = field.problem.domain.names
+        time = names.index(TIME)
+        super().__init__(field, weights, (None if len(names) == 1 else 1 - time, time))
+        assert isinstance(field.network, Slabs)
+        self.network = field.network
+        self.degree = self.network.degree  # of the polynomials in time
         self.start, self.end = self.interval(1)
         self.started = {u: low for u, (low, _) in self.ends(1).items()}
         self.orders = {u: by_axis[TIME] for u, by_axis in self.problem.orders.items()}
@@ -67,8 +70,7 @@ class Trace:
     carried: dict[str, int]
 
     def network(self, time_axis: int) -> KAN:
-        line, each = self.line, [*self.coefficients.values()]
-        return slab_network(line.knots, line.degree, line.ring, each, [*self.carried.values()], time_axis)
+        return slab_network(self.line, [*self.coefficients.values()], [*self.carried.values()], time_axis)
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,9 @@ class Slab:
     def __init__(self, strip: Strip, state: State, duration: float, is_first: bool) -> None:
         self.strip, self.line, self.start, self.duration = strip, state.line, state.time, duration
         self.carried = {u: c.shape[1] for u, c in state.derivatives.items()}
-        across = Moments((self.start, self.start + duration), self.line.degree, self.carried)
+        across = Moments((self.start, self.start + duration), strip.degree, self.carried)
         self.frame = Frame(strip, self.line, across)
-        self.coefficients = {
-            u: torch.zeros(self.line.count, self.line.degree + 1, dtype=torch.float64) for u in state.derivatives
-        }
+        self.coefficients = {u: torch.zeros(self.line.count, strip.degree + 1, dtype=torch.float64) for u in state.derivatives}
         for u, c in state.derivatives.items():
             factor = 1.0
             for j in range(self.carried[u]):
@@ -107,13 +107,13 @@ class Slab:
     def _groups(self, is_first: bool) -> Iterator[Group]:
         problem = self.strip.problem  # no group refers to the slab, which would keep both alive
         x, x_weights = self.line.gauss(PER_SPAN)
-        nodes, weights = np.polynomial.legendre.leggauss(self.line.degree + 2)
+        nodes, weights = np.polynomial.legendre.leggauss(self.strip.degree + 2)
         tau, t_weights = torch.as_tensor(nodes), torch.as_tensor(weights)
         every = torch.arange(self.line.spans)
 
         sites = Sites(self.frame, x, tau)
         yield Group(sites, equation_columns(sites), every, (x_weights[:, None] * t_weights / 4).sqrt())
-        if not self.line.ring:  # where more splines than spans end
+        if not (self.line.ring or self.line.is_point):  # where more splines than spans end
             outer = torch.cat([every[:OUTER], every[-OUTER:]])
             places, shares = (t.unflatten(0, (self.line.spans, -1))[outer].flatten() for t in self.line.gauss(MORE))
             more = Sites(self.frame, places, tau)
@@ -164,7 +164,7 @@ class Slab:
         return False
 
     def _linearized(self) -> NormalBand:
-        block = sum(self.line.degree + 1 - m for m in self.carried.values())
+        block = sum(self.strip.degree + 1 - m for m in self.carried.values())
         normal = NormalBand(self.line.degree + 1, block, self.line.count, self.line.ring)
         for group in self.groups:
             for rows, residual in group.rows(self.coefficients):
@@ -175,7 +175,7 @@ class Slab:
     def _move(self, step: Coefficients) -> float:
         """Root mean square of the change that a step makes, relative to the field's scale."""
         moved, inside = 0.0, self.groups[0]
-        trained = [self.line.degree + 1 - m for m in self.carried.values()]
+        trained = [self.strip.degree + 1 - m for m in self.carried.values()]
         for u, part in zip(self.carried, step.split(trained, 1), strict=True):
             change = torch.cat([part.new_zeros(len(part), self.carried[u]), part], 1)
             self.coefficients[u] = self.coefficients[u] + change
@@ -204,7 +204,7 @@ class Slab:
     def bends(self) -> Annotated[Tensor, "spans"]:
         """On each span, at the start, the middle and the end; there also those of what the next slab begins with."""
         tau = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
-        each = [c @ time_values(self.carried[u], self.line.degree, 0, tau) for u, c in self.coefficients.items()]
+        each = [c @ time_values(self.carried[u], self.strip.degree, 0, tau) for u, c in self.coefficients.items()]
         for derivatives in self.end().derivatives.values():
             each += [c[:, None] * self.duration**k for k, c in enumerate(derivatives.T) if k]
         return self.line.bends(torch.cat(each, 1))
@@ -214,7 +214,7 @@ class Slab:
         found = {}
         for u, c in self.coefficients.items():
             orders = range(self.strip.orders[u])
-            at_end = [c @ time_values(self.carried[u], self.line.degree, k, tau) * (2 / self.duration) ** k for k in orders]
+            at_end = [c @ time_values(self.carried[u], self.strip.degree, k, tau) * (2 / self.duration) ** k for k in orders]
             found[u] = torch.cat(at_end, 1) if at_end else c.new_zeros(self.line.count, 0)
         return State(self.start + self.duration, self.line, found)
 
@@ -222,7 +222,7 @@ class Slab:
         return Trace(self.start, self.line, self.coefficients, self.carried)
 
     def network(self) -> KAN:
-        return self.trace().network(self.strip.numbers[1])
+        return self.trace().network(self.strip.network.axis)
 
 
 def _step(normal: NormalBand) -> Coefficients | None:

@@ -1,7 +1,8 @@
 """Functions that a user writes: of coordinates, by keyword, and before them of unknowns, by position."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from torch import Tensor
@@ -64,3 +65,13 @@ def _misfit(function: Callable[..., Any], x: Mapping[str, Column], unknowns: Map
     except TypeError:
         return str(signature)
     return None
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Errors say what they are about."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{what}: {error}") from error.__cause__ or error

@@ -1,26 +1,23 @@
-"""Inverse problems: parameters and coefficient fields to be found, and the observations that determine them.
+"""Inverse problems: the parameters and coefficient fields to be found.
 
 Functions of a problem get the parameters that their signatures name. `bound` gives each function typical values of those,
 which a call replaces by what is known there, so that a problem can be tried before anything is found.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import exp, inf, isfinite, log1p, nan
 from numbers import Real
-from reprlib import repr as shortened
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from kanpde.derivatives import Column
-from kanpde.functions import Points
+from kanpde.domains import Domain
 
 Bounds = tuple[float, float]
 
@@ -141,111 +138,41 @@ def bound_condition(condition: Any, parameters: Mapping[str, Unknown]) -> Any:
     return replace(condition, **changed) if changed else condition
 
 
+def checked_parameters(
+    parameters: Mapping[str, Unknown], residual: Callable[..., Any], conditions: Mapping[str, Any], domain: Domain
+) -> dict[str, Unknown]:
+    """Those of a problem. Raises TypeError or ValueError for names that mean something else, or that no function takes."""
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f'parameters={parameters!r}; give a dict by name, as in {{"alpha": Parameter(0.1, bounds=(0, 1))}}')
+    for name, parameter in parameters.items():
+        if not isinstance(parameter, Unknown):
+            raise TypeError(f"parameter {name!r} is {parameter!r}; give a Parameter(start) or a CoefficientField(axes)")
+    if parameters and not callable(residual):
+        raise TypeError(f"residual is {residual!r}, but must be a function of the unknowns, axes and parameters")
+    first = next(iter(inspect.signature(residual).parameters), None) if parameters else None
+    functions = [bound(residual, parameters)]
+    functions += [bound_condition(c, parameters) for c in conditions.values()]
+    for name, parameter in parameters.items():
+        if name in domain.axes or name == first:
+            kind = "an axis of the domain" if name in domain.axes else "an unknown, the residual's first argument"
+            raise ValueError(f"parameter {name!r} has the name of {kind}; give it another")
+        if strange := [axis for axis in parameter.axes if axis not in domain.axes]:
+            raise ValueError(
+                f"parameter {name!r} depends on {', '.join(strange)}, but the axes are {', '.join(domain.names)}: "
+                "give it some of those"
+            )
+        if not any(name in taken_by(function, parameters) for function in functions):
+            raise ValueError(
+                f"parameter {name!r} is taken by no function; name it in the residual's signature, as in "
+                f"def residual(u, {', '.join(domain.names)}, {name}), or in that of a condition's function"
+            )
+    return dict(parameters)
+
+
 def taken_by(holder: Any, parameters: Mapping[str, Unknown]) -> set[str]:
     """Names of the parameters that a bound function, or the functions of a bound condition, take."""
     functions = [holder, *(vars(holder).values() if is_dataclass(holder) else ())]
     return {name for f in functions if isinstance(f, partial) for name in f.keywords if name in parameters}
-
-
-@dataclass(frozen=True, eq=False)
-class Observations:
-    """Measured values of an unknown at points.
-
-    Parameters
-    ----------
-    points: an array (count, axes), in the order of the domain's axes, or a dict of arrays (count,) by axis name.
-    values: an array (count,).
-    of: the unknown; may be left out where there is only one.
-    sigma: the standard deviation of the values' noise, a positive number or one for each value. Without it all values
-        count alike, and the noise is estimated from how far they scatter about the solution.
-    """
-
-    points: ArrayLike | Tensor | Mapping[str, ArrayLike | Tensor]
-    values: ArrayLike | Tensor
-    of: str | None = None
-    sigma: float | ArrayLike | Tensor | None = None
-
-    def __post_init__(self) -> None:
-        values = _numbers("values", self.values)
-        values = values[:, 0] if values.dim() == 2 and values.shape[1] == 1 else values
-        if values.dim() != 1 or not len(values):
-            raise ValueError(f"values of shape {tuple(values.shape)}; give an array (count,), a number for each point")
-        object.__setattr__(self, "values", values[:, None])
-        if isinstance(self.points, Mapping):
-            points = {axis: _numbers(f"points[{axis!r}]", column) for axis, column in self.points.items()}
-            for axis, column in points.items():
-                if column.shape != values.shape:
-                    raise ValueError(
-                        f"points[{axis!r}] has shape {tuple(column.shape)}, but there are {len(values)} values; give an "
-                        f"array ({len(values)},) for each axis"
-                    )
-        else:
-            points = _numbers("points", self.points)
-            if points.dim() != 2 or len(points) != len(values):
-                raise ValueError(
-                    f"points of shape {tuple(points.shape)} for {len(values)} values; give an array ({len(values)}, axes), or "
-                    "a dict of arrays by axis name"
-                )
-        object.__setattr__(self, "points", points)
-        if self.sigma is not None:
-            sigma = _numbers("sigma", self.sigma)
-            sigma = sigma[:, 0] if sigma.dim() == 2 and sigma.shape[1] == 1 else sigma
-            if sigma.shape not in ((), values.shape) or not (sigma > 0).all():
-                raise ValueError(
-                    f"sigma={shortened(self.sigma)}; give a positive number, or an array ({len(values)},) of them, one for "
-                    "each value; leave it out where the noise is not known"
-                )
-            object.__setattr__(self, "sigma", sigma.expand(len(values))[:, None].clone())
-
-    def __len__(self) -> int:
-        return len(self.column)
-
-    @property
-    def column(self) -> Column:
-        """The values."""
-        return torch.as_tensor(self.values)
-
-    @property
-    def deviations(self) -> Column | None:
-        """Standard deviations of the values, where they are known."""
-        return None if self.sigma is None else torch.as_tensor(self.sigma)
-
-    def at(self, names: tuple[str, ...]) -> Points:
-        """The points, in the order of the axes. Raises ValueError if they have others."""
-        if isinstance(self.points, Mapping):
-            if set(self.points) != set(names):
-                raise ValueError(f"points by {', '.join(self.points)}, but the axes are {', '.join(names)}; give each of them")
-            return torch.stack([torch.as_tensor(self.points[name]) for name in names], 1)
-        assert isinstance(self.points, Tensor)
-        if self.points.shape[1] != len(names):
-            raise ValueError(
-                f"points of {self.points.shape[1]} coordinates, but the axes are {', '.join(names)}; give a column for each"
-            )
-        return torch.as_tensor(self.points)
-
-
-def misfit_factors(observations: Sequence[Observations]) -> list[Column]:
-    """Factors on the misfits of each set: their sum of squares is one where every value misses by its own sigma, taken
-    relative to the mean one; with the factors alone, rows of unknown noise count alike."""
-    inverse = [torch.ones_like(o.column) if o.deviations is None else 1 / o.deviations for o in observations]
-    total = sum(i.square().sum().item() for i in inverse)
-    return [i / total**0.5 for i in inverse]
-
-
-def mean_sigma(observations: Sequence[Observations]) -> float | None:
-    """The deviation to which `misfit_factors` are relative: (mean of 1/σ²)^(−1/2); None where the noise is not known."""
-    known = [o.deviations for o in observations if o.deviations is not None]
-    return torch.cat(known).pow(-2).mean().pow(-0.5).item() if known else None
-
-
-def _numbers(name: str, given: object) -> Annotated[Tensor, "any shape"]:
-    array = given.numpy(force=True) if isinstance(given, Tensor) else np.asarray(given)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}={shortened(given)}; give real numbers, in a list, array or tensor")
-    numbers = torch.from_numpy(array.astype(np.float64))
-    if not torch.isfinite(numbers).all():
-        raise ValueError(f"{name} has {int((~torch.isfinite(numbers)).sum())} entries that are not finite; leave those out")
-    return numbers
 
 
 def _check_start(what: str, start: Any, bounds: Any) -> None:

@@ -26,12 +26,13 @@ from kanpde.errors import Errors
 from kanpde.estimates import Inference
 from kanpde.export import check_place, whole_file
 from kanpde.field import Field
+from kanpde.history import Stage
 from kanpde.networks import KAN, MLP
 from kanpde.progress import INTERRUPTED, Budget
 from kanpde.ranks import broadcast_object, is_first
 from kanpde.residuals import FAILURES
 from kanpde.saved import JOURNAL, SAVED, Arrays, different, evidence, read, write
-from kanpde.solution import Solution, Stage
+from kanpde.solution import Solution
 
 EVERY = 120.0  # seconds from one writing of work under way to the next, at least
 KINDS = {kind.__name__: kind for kind in (Stage, Errors, Inference)}  # of objects among the results

@@ -26,7 +26,10 @@ Coefficients = Annotated[Tensor, "functions columns"]
 
 @dataclass(frozen=True)
 class Line:
-    """Splines on [-1, 1], or on the ring of that length, between given breaks."""
+    """Splines on [-1, 1], or on the ring of that length, between given breaks.
+
+    One of degree 0 is a point: a single function, which is one. It stands for an axis that is not there.
+    """
 
     breaks: Breaks
     degree: int
@@ -36,9 +39,21 @@ class Line:
     def uniform(spans: int, degree: int, ring: bool) -> "Line":
         return Line(torch.linspace(-1, 1, spans + 1, dtype=torch.float64), degree, ring)
 
+    @staticmethod
+    def point() -> "Line":
+        return Line.uniform(1, 0, False)
+
+    @property
+    def is_point(self) -> bool:
+        return self.degree == 0
+
     def halved(self) -> "Line":
         """With a break in the middle of each span."""
-        return replace(self, breaks=torch.cat([self.breaks, (self.breaks[:-1] + self.breaks[1:]) / 2]).sort().values)
+        return (
+            self
+            if self.is_point
+            else replace(self, breaks=torch.cat([self.breaks, (self.breaks[:-1] + self.breaks[1:]) / 2]).sort().values)
+        )
 
     @property
     def spans(self) -> int:
@@ -74,7 +89,7 @@ class Line:
 
     def gauss(self, each: int) -> tuple[Annotated[Tensor, "points"], Annotated[Tensor, "points"]]:
         """Gauss points on every span, and weights of sum 2."""
-        return gauss_on_spans(self.breaks, each)
+        return gauss_on_spans(self.breaks, 1 if self.is_point else each)
 
     def fitted(self, coefficients: Coefficients, other: "Line", ends: tuple[int, int]) -> Coefficients:
         """Of a spline on another line the nearest one here, in least squares, with the first and last `ends` zero."""
@@ -113,6 +128,8 @@ class Line:
         C. de Boor, A Practical Guide to Splines (2001), chapter XII.
         """
         lengths = self.breaks.diff()
+        if self.is_point:
+            return torch.zeros_like(lengths)
         highest = self.values(coefficients, self.breaks[:-1] + lengths / 2, self.degree)
         if self.ring:
             jumps = (highest - highest.roll(1, 0)).abs() / ((lengths + lengths.roll(1)) / 2)[:, None]
@@ -131,6 +148,8 @@ class Line:
 
     def graded(self, bends: Annotated[Tensor, "spans"], error: float) -> "Line":
         """A line on which the best splines err by as much everywhere, as long as lengths do not change too fast."""
+        if self.is_point:
+            return self
         wanted = pi * (error / bends.clamp_min(1e-300)) ** (1 / (self.degree + 1))
         wanted = wanted.clamp(2 * FINEST, 2 / COARSEST)
         middle = (self.breaks[:-1] + self.breaks[1:]) / 2

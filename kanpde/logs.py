@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from kanpde.history import Stage
 from kanpde.ranks import is_first
-from kanpde.solution import Solution, Stage
+from kanpde.solution import Solution
 
 LOGGER = logging.getLogger("kanpde")
 LOGGER.addHandler(logging.NullHandler())

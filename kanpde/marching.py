@@ -1,4 +1,4 @@
-"""`Marching`: evolution on an interval or a ring, slab after slab of time, each as fine as it has to be.
+"""`Marching`: evolution on an interval or a ring, or of numbers alone, slab after slab of time, each as fine as it has to be.
 
 A slab is solved again on other breaks where its splines err by more than the tolerance, and shorter where its highest
 polynomials in time do; the next one begins with what was needed. What neither changes is rounding, and is put up with.
@@ -11,19 +11,20 @@ from typing import Any
 
 import torch
 
+from kanpde.boxes import Box
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import TIME, Part, is_end
 from kanpde.evolution import Slab, State, Strip, Trace
 from kanpde.field import Field
+from kanpde.history import Stage, measured_stage, reaches
 from kanpde.lines import COARSEST, Line
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED, Budget
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
-from kanpde.shapes import Box
 from kanpde.slabs import Slabs, slab_network
-from kanpde.solution import Solution, Stage, measured_stage, reaches
+from kanpde.solution import Solution
 
 TRIES = 12  # for a slab, before it is taken as it is
 SHORTEST = 1e-9  # slab, of the whole time
@@ -33,7 +34,9 @@ GROWTH = 2.0  # of a slab over the one before, at most
 
 @dataclass(frozen=True)
 class Marching:
-    """Slabs of time instead of one network for all of it, for problems on an interval or a ring: one stage a tolerance.
+    """Slabs of time instead of one network for all of it, one stage a tolerance: for problems on an interval or a ring, and for
+
+    ordinary differential equations with initial values, on an axis t.
 
     `tolerances` are relative to the size of the solution, for what a slab adds to the error of those before:
     `solve(problem, refine=Marching((1e-3, 1e-6)))` stops earlier than the default. `degree` is that of the splines and of the
@@ -70,8 +73,8 @@ class StalledError(RuntimeError):
 def no_evolution(problem: Problem, degree: int) -> str | None:
     """Why a problem cannot be marched through; None if it can."""
     domain = problem.domain
-    if not isinstance(domain, Box) or TIME not in domain.names or domain.dimension != 2:
-        return f"its domain is {domain}, but slabs are for an interval and time, such as Box(x=(0, 1), {TIME}=(0, 1))"
+    if not isinstance(domain, Box) or TIME not in domain.names or domain.dimension > 2:
+        return f"its domain is {domain}, but slabs are for time, alone or with an interval, as in Box(x=(0, 1), {TIME}=(0, 1))"
     if problem.parameters or problem.observations:
         return "it has parameters or observations, which belong to all times at once"
     for name, condition in problem.conditions.items():
@@ -91,18 +94,14 @@ def no_evolution(problem: Problem, degree: int) -> str | None:
 
 def blank(problem: Problem, degree: int) -> Slabs:
     """A slab of zeros: what a field needs to know before there is more."""
-    strip_axis = problem.domain.names.index(TIME)
+    axis = problem.domain.names.index(TIME)
     ring = any(isinstance(c, Periodic) for c in problem.conditions.values())
-    line = Line.uniform(_fewest(degree), degree, ring)
+    # a ring has as many functions as spans, and a band needs two widths of them
+    line = Line.uniform(2 * COARSEST + 2 * degree, degree, ring) if problem.domain.spatial else Line.point()
     count = len(problem.unknowns)
     zeros = [torch.zeros(line.count, degree + 1, dtype=torch.float64)] * count
-    network = slab_network(line.knots, degree, ring, zeros, [0] * count, strip_axis)
-    return Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], strip_axis, 1.0)
-
-
-def _fewest(degree: int) -> int:
-    """Spans to begin with: a ring has as many functions as spans, and a band needs two widths of them."""
-    return 2 * COARSEST + 2 * degree
+    network = slab_network(line, zeros, [0] * count, axis)
+    return Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], axis, 1.0)
 
 
 class March:
@@ -114,15 +113,14 @@ class March:
     def __init__(
         self,
         strip: Strip,
-        degree: int,
         tol: float,
         watch: Callable[["March", Slab], None],
         pause: Callable[["March"], None] = lambda _: None,
     ) -> None:
-        self.strip, self.degree, self.tol, self.watch, self.pause = strip, degree, tol, watch, pause
+        self.strip, self.tol, self.watch, self.pause = strip, tol, watch, pause
         self.traces: list[Trace] = []
         self.tried = 0
-        self.line = Line.uniform(_fewest(degree), degree, strip.rings[0])
+        self.line = strip.network.line(0)
         nothing = {u: torch.zeros(self.line.count, m, dtype=torch.float64) for u, m in strip.carried(0).items()}
         self.reached = State(strip.start, self.line, nothing)
         self.duration = (strip.end - strip.start) / 16
@@ -164,7 +162,7 @@ class March:
 
     def network(self) -> Slabs:
         """Of the slabs so far; the last one lasts to the end, as what it ends with, if they do not reach it."""
-        traces, axis = list(self.traces), self.strip.numbers[1]
+        traces, axis = list(self.traces), self.strip.network.axis
         if not self.is_done:
             held = {u: torch.cat([c[:, :1], 0 * c[:, 1:]], 1) for u, c in self.reached.derivatives.items()}
             state = replace(self.reached, derivatives=held)
@@ -183,7 +181,7 @@ class March:
             if before is not None:
                 self._listen(slab, missed, tail, *before)
             before = slab, missed, tail
-            factor = 0.8 * (self._limit("time") / max(tail, 1e-300)) ** (1 / self.degree)
+            factor = 0.8 * (self._limit("time") / max(tail, 1e-300)) ** (1 / self.strip.degree)
             wanted = slab.line.graded(bends, 0.1 * self.tol)
             coarse, late = missed > self._limit("spans"), tail > 2 * self._limit("time")
             if not (coarse or late) or attempt == TRIES - 1:
@@ -234,7 +232,7 @@ def _marched(problem: Problem, marching: Marching, before: Solution | None, sess
     earlier, shown = len(history), field if before is None else before.field
     for tolerance in marching.tolerances:
         watch, ended = partial(_watch, history, shown, session), None
-        march = March(strip, marching.degree, tolerance, watch, lambda march: session.journal.under_way(march.state))
+        march = March(strip, tolerance, watch, lambda march: session.journal.under_way(march.state))
         try:
             session.journal.carried(f"march to {tolerance:g}", march, march.run)
         except OutOfTimeError:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay, KDTree
 
+from kanpde.boxes import Box
 from kanpde.chunks import points_at_a_time
 from kanpde.combinations import CartesianProduct
 from kanpde.domains import Domain
 from kanpde.mesh_domain import MeshDomain
-from kanpde.shapes import Box
 from kanpde.simplices import Corners, Simplices
 
 EACH = 2**9  # bytes of a simplex while its volume is found

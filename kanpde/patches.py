@@ -58,7 +58,7 @@ class Places:
     def of(line: Line, finer: int = 1) -> list["Places"]:
         """On all spans; and more on the outer ones, where more splines than spans end."""
         found = [Places(0, line.spans, *line.gauss(PER_SPAN * finer))]
-        if not line.ring:
+        if not (line.ring or line.is_point):
             more = [t.unflatten(0, (line.spans, -1)) for t in line.gauss(MORE * finer)]
             for first in (0, line.spans - OUTER):
                 found.append(Places(first, OUTER, *(t[first : first + OUTER].flatten() for t in more)))
@@ -232,7 +232,9 @@ class Patch:
 
     def network(self) -> Slabs:
         """The same function as a network."""
-        return patch_network(self.lines, [*self.coefficients.values()], self.plane.numbers[0], self.missed)
+        first = self.plane.numbers[0]
+        assert first is not None
+        return patch_network(self.lines, [*self.coefficients.values()], first, self.missed)
 
 
 def _aligned(

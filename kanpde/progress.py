@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from kanpde.field import Field
+from kanpde.history import Stage
 from kanpde.ranks import broadcast_number, is_first, met
-from kanpde.solution import Stage
 
 INTERRUPTED = "stopped: interrupted"
 

@@ -21,10 +21,10 @@ from kanpde.devices import CPU
 from kanpde.domains import TIME, Domain, Point
 from kanpde.field import Field, outputs
 from kanpde.functions import Points, columns
-from kanpde.inverse import mean_sigma, misfit_factors
 from kanpde.jacobians import Recorder, Recorders, Tape
 from kanpde.layers import along
 from kanpde.networks import KAN, MLP, trainable
+from kanpde.observations import mean_sigma, misfit_factors
 from kanpde.pieces import Dense, Piece, Residual, Vector
 from kanpde.problem import Problem
 from kanpde.quadrature import Quadrature

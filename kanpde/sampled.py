@@ -9,9 +9,9 @@ import sympy
 import torch
 from torch import Tensor
 
+from kanpde.boxes import Box
 from kanpde.domains import Domain
 from kanpde.functions import Points
-from kanpde.shapes import Box
 from kanpde.symbols import Elementary, evaluated
 
 NODES, OTHERS = 48, 64  # along an axis, and values of the others at each

@@ -6,11 +6,12 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from kanpde.estimates import Inference
 from kanpde.field import Field
+from kanpde.history import Stage
 from kanpde.journal import Journal
 from kanpde.logs import log_stage
 from kanpde.problem import Problem
 from kanpde.progress import INTERRUPTED, Budget, Show
-from kanpde.solution import Solution, Stage
+from kanpde.solution import Solution
 
 Found = TypeVar("Found")
 

@@ -45,9 +45,10 @@ def _halved(strip: Strip, network: Slabs) -> Iterator[tuple[Line, Functions]]:
     for number in range(len(network.parts)):
         line = network.line(number)
         finer = line.halved()
-        own = zip(strip.orders, network.coefficients(number), strict=True)
+        given = strip.carried(number)
+        own = zip(strip.orders, network.coefficients(number, [*given.values()]), strict=True)
         whole = {u: finer.fitted(c, line, ends[u]) for u, c in own}
         for half in range(2):
-            given, carried = strip.carried(number), strip.carried(2 * number + half)
-            bases = {u: torch.as_tensor(halves(given[u], m, line.degree)[half]) for u, m in carried.items()}
+            carried = strip.carried(2 * number + half)
+            bases = {u: torch.as_tensor(halves(given[u], m, strip.degree)[half]) for u, m in carried.items()}
             yield finer, {u: c @ bases[u] for u, c in whole.items()}

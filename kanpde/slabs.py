@@ -2,7 +2,8 @@
 
 On a slab it is a sum of products φⱼ(x) ψⱼ(t) of splines φⱼ, which are trained, and polynomials ψⱼ, which are not: as many as
 there are up to the splines' degree, so that with the coefficients of the φⱼ all of the tensor product is there and the network
-is linear in them. The first ψⱼ are powers of the time since the slab's start, whose φⱼ are what the slab before ends with.
+is linear in them. Where there is time alone, the φⱼ are numbers. The first ψⱼ are powers of the time since the slab's start,
+whose φⱼ are what the slab before ends with.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from kanpde.devices import CPU, at
 from kanpde.layers import Inputs, Layer, Product
 from kanpde.lines import Line
 from kanpde.networks import KAN
-from kanpde.rules import gauss_on_spans
+from kanpde.rules import gauss_on_spans, product
 from kanpde.splines import LocalBasis, uniform_knots
 
 IN_SPACE, IN_TIME = 4, 6  # Gauss points that errors are measured at, on a span and in a slab of time
@@ -69,30 +70,28 @@ def _one_span(degree: int) -> Annotated[Tensor, "1 knots"]:
 
 
 def slab_network(
-    knots: Annotated[Tensor, "1 knots"],
-    degree: int,
-    periodic: bool,
-    coefficients: Sequence[Annotated[Tensor, "functions degree+1"]],
-    carried: Sequence[int],
-    time_axis: int,
+    line: Line, coefficients: Sequence[Annotated[Tensor, "functions degree+1"]], carried: Sequence[int], time_axis: int
 ) -> KAN:
     """The KAN of one slab, on x and τ in [-1, 1], from the coefficients of each output's φⱼ."""
+    degree = coefficients[0].shape[1] - 1
+    functions = [torch.as_tensor(time_splines(m, degree)) for m in carried]
+    if line.is_point:
+        sums = [own @ c.T for own, c in zip(functions, coefficients, strict=True)]
+        return KAN.from_layers([_edges(_one_span(degree), degree, len(sums), False, torch.cat(sums, 1))])
     nodes = Product(len(coefficients), rank=degree + 1)
-    space = _edges(knots, degree, nodes, periodic, torch.cat(list(coefficients), 1))
-    time = _edges(
-        _one_span(degree), degree, nodes, False, torch.cat([torch.as_tensor(time_splines(m, degree)) for m in carried], 1)
-    )
+    space = _edges(line.knots, degree, nodes, line.ring, torch.cat(list(coefficients), 1))
+    time = _edges(_one_span(degree), degree, nodes, False, torch.cat(functions, 1))
     return KAN.from_layers([Layer.joined([space, time] if time_axis == 1 else [time, space])])
 
 
-def _edges(knots: Annotated[Tensor, "1 knots"], degree: int, nodes: Product, periodic: bool, splines: Tensor) -> Layer:
+def _edges(knots: Annotated[Tensor, "1 knots"], degree: int, nodes: Product | int, periodic: bool, splines: Tensor) -> Layer:
     """The edges of one input; those that are not periodic have activations too, of weight zero."""
     table = splines if periodic else torch.cat([splines, splines.new_zeros(1, splines.shape[1])])
     return Layer(knots, degree, nodes, torch.tensor([periodic]), table)
 
 
 class Slabs(nn.Module):
-    """KANs of one slab each, from `times[k]` to `times[k + 1]`, as one network on [-1, 1]²; the last time axis is `axis`.
+    """KANs of one slab each, from `times[k]` to `times[k + 1]`, as one network on [-1, 1] or its square; time is input `axis`.
 
     It vanishes where the conditions that are built in hold, with as many derivatives: a `Field` adds only their lift.
     `tolerance` is what each slab may add to the error, relative to the size of the solution. A single one with splines in
@@ -114,13 +113,18 @@ class Slabs(nn.Module):
             )
         spans = [max(kan.spans) for kan in self.parts]
         few, many = min(spans), max(spans)
-        spread = f"{few} … {many}" if few < many else f"{few}"
-        return f"Slabs of {len(self.parts)} KAN({self.parts[0].shape}, degree={self.degree}, {spread} spans)"
+        spread = "" if many == 1 else f", {few} … {many} spans" if few < many else f", {few} spans"
+        return f"Slabs of {len(self.parts)} KAN({self.parts[0].shape}, degree={self.degree}{spread})"
 
     @property
     def is_patch(self) -> bool:
         """Whether there are splines in time too, or in what stands for it: on a single span they are polynomials."""
         return len(self.parts) == 1 and min(self.parts[0].spans) > 1
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether there is no other input."""
+        return len(self.parts[0].spans) == 1
 
     @property
     def parts(self) -> list[KAN]:
@@ -129,18 +133,24 @@ class Slabs(nn.Module):
     def line(self, number: int) -> Line:
         """The splines of a slab."""
         kan, space = self.parts[number], 1 - self.axis
+        if self._is_alone:
+            return Line.point()
         return Line(kan.layers[0].breaks[space], self.degree, space in kan.periodic)
 
-    def coefficients(self, number: int) -> list[Annotated[Tensor, "functions degree+1"]]:
-        """Of the φⱼ of each output of a slab, as they were given to `slab_network`."""
+    def coefficients(self, number: int, carried: Sequence[int]) -> list[Annotated[Tensor, "functions degree+1"]]:
+        """Of the φⱼ of each output of a slab, as they and `carried` were given to `slab_network`."""
         layer, space = self.parts[number].layers[0], 1 - self.axis
+        if self._is_alone:
+            sums = layer.table.detach()[: self.degree + 1].split(1, 1)
+            functions = [torch.as_tensor(time_splines(m, self.degree)) for m in carried]
+            return [torch.linalg.solve(own, c).T for own, c in zip(functions, sums, strict=True)]
         first, count = int(layer.first_row[space]), int(layer.counts[space])
         return list(layer.table.detach()[first : first + count].split(self.degree + 1, 1))
 
     @property
     def grid(self) -> int:
-        """The largest number of spans of an input."""
-        return max(kan.grid for kan in self.parts)
+        """The largest number of spans of an input; slabs are those of time, where there is nothing else."""
+        return max(*(kan.grid for kan in self.parts), len(self.parts) if self._is_alone else 1)
 
     @property
     def degree(self) -> int:
@@ -162,8 +172,8 @@ class Slabs(nn.Module):
         """Bytes for each point, which meets one of the KANs; see `Layer.held`."""
         return max(kan.held for kan in self.parts)
 
-    def quadrature(self) -> tuple[Annotated[Tensor, "points 2"], Annotated[Tensor, "points"]]:
-        """Points of [0, 1]² and weights of sum one, fine where the splines are: Gauss points that no slab is solved at."""
+    def quadrature(self) -> tuple[Annotated[Tensor, "points inputs"], Annotated[Tensor, "points"]]:
+        """Points of the unit cube and weights of sum one, fine where splines are: Gauss points that no slab is solved at."""
         points, weights = [], []
         for number, kan in enumerate(self.parts):
             start, end = self.times[number], self.times[number + 1]
@@ -172,9 +182,9 @@ class Slabs(nn.Module):
                 each = IN_TIME if len(breaks) == 2 else IN_SPACE
                 placed = torch.lerp(start, end, (breaks + 1) / 2) if axis == self.axis else breaks
                 pair.append(gauss_on_spans(placed, each))
-            (one, shares), (other, more) = pair
-            points.append(torch.cartesian_prod((one + 1) / 2, (other + 1) / 2))
-            weights.append(torch.cartesian_prod(shares / 2, more / 2).prod(1))
+            places, shares = product([((at[:, None] + 1) / 2, share / 2) for at, share in pair])
+            points.append(places)
+            weights.append(shares)
         return torch.cat(points), torch.cat(weights)
 
     def forward(self, x: Inputs) -> Annotated[Tensor, "points outputs"]:
@@ -194,10 +204,15 @@ def patch_network(
     lines: Sequence[Line], coefficients: Sequence[Annotated[Tensor, "functions others"]], first_axis: int, tolerance: float
 ) -> Slabs:
     """One KAN for all of a box: each output is Σⱼ φⱼ ψⱼ with all splines ψⱼ of the second line, and φⱼ by coefficients."""
+    ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    if lines[1].is_point:
+        (line, _), splines = lines, torch.cat(list(coefficients), 1)
+        kan = KAN.from_layers([_edges(line.knots, line.degree, len(coefficients), line.ring, splines)])
+        return Slabs(ends, [kan], 0, tolerance)
     others = lines[1].count
     nodes = Product(len(coefficients), rank=others)
     every = torch.eye(others, dtype=torch.float64).repeat(1, len(coefficients))
     tables = torch.cat(list(coefficients), 1), every
     parts = [_edges(line.knots, line.degree, nodes, line.ring, table) for line, table in zip(lines, tables, strict=True)]
     kan = KAN.from_layers([Layer.joined(parts if first_axis == 0 else parts[::-1])])
-    return Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [kan], 1 - first_axis, tolerance)
+    return Slabs(ends, [kan], 1 - first_axis, tolerance)

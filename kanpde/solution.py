@@ -2,9 +2,9 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import cached_property
-from math import inf, log, nan, prod
+from math import inf, nan, prod
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,20 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kanpde.boxes import Box
 from kanpde.chunks import points_at_a_time
 from kanpde.corrections import Correction, is_linear
 from kanpde.cross_check import CrossCheck, cross_checked
 from kanpde.derivatives import Column, grad
 from kanpde.devices import CPU, at, device_of
 from kanpde.domains import TIME, Domain
-from kanpde.errors import Errors, Make, distance, estimated, evaluated, measured_errors
+from kanpde.errors import Errors, Make, estimated, evaluated, measured_errors
 from kanpde.estimates import FieldEstimate, Inference, estimates
 from kanpde.export import MESH_SUFFIXES, Tags, check_place, simplices, write_mesh, write_series
 from kanpde.field import Field
 from kanpde.formulas import found_formula
 from kanpde.functions import Points
+from kanpde.history import Stage, estimate_name, table
 from kanpde.jacobians import Tape
 from kanpde.mesh_domain import MeshDomain
 from kanpde.meshes import mesh
@@ -46,31 +48,11 @@ from kanpde.saved import (
     read,
     write,
 )
-from kanpde.shapes import Box
 from kanpde.slabs import Slabs
 from kanpde.symbols import LIBRARY, Elementary
 from kanpde.verification import Formula
 
 PICTURED_TIMES = 5
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One grid: `residual` is ‖r‖ on points not trained on, `order` that of the error (or residual) in 1/grid.
-
-    `change` is how far the solution moved since the stage before, ‖u − before‖/‖u‖ in L2: about the error that that one had.
-    """
-
-    network: str
-    grid: int | None
-    degree: int | None
-    size: int
-    steps: int
-    residual: float
-    errors: Errors
-    change: float | None
-    order: float | None
-    seconds: float  # since the start
 
 
 class Solution:
@@ -359,7 +341,7 @@ class Solution:
         """Draw residual and errors of the stages against their numbers of coefficients."""
         curves: dict[str, list[float | None]] = {
             "residual": [s.residual for s in self.history],
-            f"{_told(self.is_linear)} of the error": [s.errors.estimate for s in self.history],
+            f"{estimate_name(self.is_linear)} of the error": [s.errors.estimate for s in self.history],
             "relative L2 error": [s.errors.relative_l2 for s in self.history],
             "relative H1 error": [s.errors.relative_h1 for s in self.history],
         }
@@ -463,21 +445,6 @@ def _default_points(dimension: int) -> int:
     return {1: 1001, 2: 129}.get(dimension, 41)
 
 
-def measured_stage(
-    field: Field, before: Field | None, history: Sequence[Stage], steps: int, residual: float, seconds: float
-) -> Stage:
-    """What a field is now, with its errors, and how far it is from the one before."""
-    network = field.network
-    size = sum(p.numel() for p in trainable(network))
-    grid, degree = (network.grid, network.degree) if isinstance(network, KAN | Slabs) else (None, None)
-    change = None if before is None else distance(field, before)
-    stage = Stage(
-        repr(network) if isinstance(network, KAN | Slabs) else type(network).__name__,
-        grid, degree, size, steps, residual, measured_errors(field, estimated(field)), change, None, seconds,
-    )  # fmt: skip
-    return replace(stage, order=observed_order(history[-1] if history else None, stage))
-
-
 def check_vtk(path: str | Path, box: Domain) -> None:
     """Raises ValueError, before any work, if a file of this name cannot hold fields on the domain."""
     check_place(path, (*MESH_SUFFIXES, ".pvd"))
@@ -492,46 +459,3 @@ def _at_least(least: int, **given: int | None) -> None:
     for name, number in given.items():
         if number is not None and number < least:
             raise ValueError(f"{name}={number}; give {least} or more")
-
-
-def _told(linear: bool) -> str:
-    """What the linearized equations give for the error."""
-    return "estimate" if linear else "indicator"
-
-
-def reaches(stage: Stage, tol: float | None) -> str | None:
-    """That its error is below a tolerance, as far as can be told without the exact solution; None if it is not.
-
-    What the estimate does not explain of the residual has to be, too: of a wrong solution of a nonlinear equation, or of
-    none, it may be all.
-    """
-    errors = stage.errors
-    if errors.estimate is None or errors.unexplained is None:
-        name, found, left = "residual", stage.residual, 0.0
-    else:
-        name, found, left = "estimated error", errors.estimate, errors.unexplained * stage.residual
-    return f"converged: {name} {found:.1e} is below tol={tol:g}" if tol is not None and max(found, left) <= tol else None
-
-
-def observed_order(previous: Stage | None, stage: Stage) -> float | None:
-    """log of the fall of the error, as far as it is known, over log of the growth of the grid."""
-    if previous is None or previous.grid is None or stage.grid is None or stage.grid <= previous.grid:
-        return None
-    pairs = [(getattr(s.errors, name) for s in (previous, stage)) for name in ("relative_l2", "trusted")]
-    before, after = next((p for p in map(tuple, pairs) if None not in p), (previous.residual, stage.residual))
-    return log(before / after) / log(stage.grid / previous.grid) if 0 < before < inf and 0 < after < inf else None
-
-
-def table(history: tuple[Stage, ...], linear: bool) -> str:
-    """One row for each stage."""
-    exact = any(stage.errors.relative_l2 is not None for stage in history)
-    header = f"{'grid':>5} {'degree':>6} {'size':>6} {'steps':>5} {'residual':>9} {_told(linear):>9}"
-    header += f" {'rel. L2':>9} {'rel. H1':>9} {'max':>9}" if exact else f" {'change':>9}"
-    lines = [header + f" {'order':>6} {'seconds':>8}"]
-    for s in history:
-        e = s.errors
-        found = [s.residual, e.estimate, *((e.relative_l2, e.relative_h1, e.max) if exact else (s.change,))]
-        figures = " ".join(f"{'' if one is None else f'{one:.1e}':>9}" for one in found)
-        line = f"{s.grid or '-':>5} {s.degree or '-':>6} {s.size:>6} {s.steps:>5} {figures}"
-        lines.append(line + f" {'' if s.order is None else f'{s.order:.1f}':>6} {s.seconds:>8.2f}")
-    return "\n".join(lines)

@@ -17,6 +17,7 @@ from kanpde.devices import at, check_device, device_of, here
 from kanpde.estimates import Estimate, Inference, estimates
 from kanpde.factorizations import LARGEST, LSMR, BySize
 from kanpde.field import Field, outputs
+from kanpde.history import Stage, reaches
 from kanpde.inverse import bound_met
 from kanpde.journal import Checkpoint, Journal
 from kanpde.layers import Product
@@ -33,7 +34,7 @@ from kanpde.residuals import FAILURES, Objective, checked_weights, point_count
 from kanpde.sampling import Graded, Sampler
 from kanpde.session import Direct, Session
 from kanpde.slabs import Slabs
-from kanpde.solution import Solution, Stage, reaches
+from kanpde.solution import Solution
 from kanpde.stages import approach, trained_stage
 from kanpde.tensor_product import TensorProduct
 
@@ -66,8 +67,8 @@ def solve(
     """Solve a problem: train a network on fresh collocation points, refine its grids, repeat.
 
     What this leaves unsolved is solved by splines that are not trained, where there are any for it: an evolution on an
-    interval or a ring slab by slab of time (`Marching`), other problems on a box of two axes by all products of splines
-    (`TensorProduct`).
+    interval or a ring, or from initial values alone, slab by slab of time (`Marching`), other problems on a box of one or two
+    axes by all products of splines (`TensorProduct`).
 
     Processes that torchrun started share the points, and return the same solution: see `docs/scaling.md`.
 

@@ -13,6 +13,7 @@ import torch
 from kanpde.domains import TIME
 from kanpde.estimates import Inference, inferred
 from kanpde.field import Field
+from kanpde.history import Stage, measured_stage
 from kanpde.journal import Resumable
 from kanpde.networks import KAN
 from kanpde.optimizers import LevenbergMarquardt, Optimizer, Run
@@ -20,7 +21,6 @@ from kanpde.progress import INTERRUPTED, Budget
 from kanpde.ranks import broadcast
 from kanpde.residuals import FAILURES, Objective, Vector
 from kanpde.session import Session
-from kanpde.solution import Stage, measured_stage
 
 
 def trained_stage(

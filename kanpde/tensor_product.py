@@ -1,4 +1,4 @@
-"""`TensorProduct`: all products of splines in x and in y on a box, on breaks that follow the solution.
+"""`TensorProduct`: all products of splines in x and in y on a box, or those of one axis, on breaks that follow the solution.
 
 The product of two lines is solved (see `patches`), both lines are graded anew by what the splines miss there, and so on:
 layers and corners at walls draw the breaks together, from both sides. How far the solution moves from one patch to the next
@@ -12,9 +12,11 @@ from math import inf
 
 import torch
 
+from kanpde.boxes import Box
 from kanpde.conditions import Integral, Interface, Periodic
 from kanpde.domains import Part, Point, is_end
 from kanpde.field import Field
+from kanpde.history import Stage, measured_stage, reaches
 from kanpde.lines import COARSEST, Line
 from kanpde.patches import Patch, count
 from kanpde.problem import Problem
@@ -22,9 +24,8 @@ from kanpde.progress import INTERRUPTED
 from kanpde.residuals import FAILURES, Objective, checked_weights, not_local, point_count
 from kanpde.sampling import Graded
 from kanpde.session import OutOfTimeError, Session
-from kanpde.shapes import Box
 from kanpde.slabs import patch_network
-from kanpde.solution import Solution, Stage, measured_stage, reaches
+from kanpde.solution import Solution
 from kanpde.tensors import Plane
 
 FINER = 1e-3  # what the splines miss, from one patch to the next
@@ -41,7 +42,9 @@ class StalledError(RuntimeError):
 
 @dataclass(frozen=True)
 class TensorProduct:
-    """All products of splines in x and in y instead of a network of few of them, for problems on a box with two axes.
+    """All products of splines in x and in y instead of a network of few of them, for problems on a box with two axes; on one
+
+    axis the splines themselves.
 
     Breaks are placed by what the splines miss, until that is below `tolerance` relative to the size of the solution, or
     nothing changes any more, or the next patch had more than `size` coefficients. By default `solve` takes these where one
@@ -63,8 +66,8 @@ class TensorProduct:
     def obstacle(self, problem: Problem) -> str | None:
         """Why a problem cannot be solved so; None if it can."""
         domain = problem.domain
-        if not isinstance(domain, Box) or domain.dimension != 2:
-            return f"its domain is {domain}, but products of two splines are for a box with two axes"
+        if not isinstance(domain, Box) or domain.dimension > 2:
+            return f"its domain is {domain}, but products of two splines are for a box with two axes, or one"
         if problem.parameters or problem.observations:
             return "it has parameters or observations"
         for name, condition in problem.conditions.items():
@@ -90,20 +93,22 @@ class TensorProduct:
 def _plane(problem: Problem, degree: int, weights: Mapping[str, float]) -> Plane:
     periodic = {c.axis for c in problem.conditions.values() if isinstance(c, Periodic)}
     rings = [name in periodic for name in problem.domain.names]
-    first = 1 if rings[0] and not rings[1] else 0  # a ring as the first axis makes bands wider
-    lines = [_line(degree, ring) for ring in (rings[first], rings[1 - first])]
+    first = 1 if len(rings) > 1 and rings[0] and not rings[1] else 0  # a ring as the first axis makes bands wider
+    numbers = first, 1 - first if len(rings) > 1 else None
+    lines = [_line(degree, None if number is None else rings[number]) for number in numbers]
     nothing = torch.zeros(lines[0].count, lines[1].count, dtype=torch.float64)
     field = Field(problem, patch_network(lines, [nothing] * len(problem.unknowns), first, 1.0))
-    return Plane(field, checked_weights(weights, field), first)
+    return Plane(field, checked_weights(weights, field), numbers)
 
 
 def _coarsest(degree: int, plane: Plane) -> tuple[Line, Line]:
-    return _line(degree, plane.rings[0]), _line(degree, plane.rings[1])
+    first, second = (_line(degree, None if name is None else ring) for name, ring in zip(plane.names, plane.rings, strict=True))
+    return first, second
 
 
-def _line(degree: int, ring: bool) -> Line:
-    """A ring has as many functions as spans, and a band needs two widths of them."""
-    return Line.uniform(COARSEST + 2 * degree if ring else COARSEST, degree, ring)
+def _line(degree: int, ring: bool | None) -> Line:
+    """A ring has as many functions as spans, and a band needs two widths of them; None for an axis that is not there."""
+    return Line.point() if ring is None else Line.uniform(COARSEST + 2 * degree if ring else COARSEST, degree, ring)
 
 
 def _refined(settings: TensorProduct, plane: Plane, before: Solution | None, session: Session) -> Solution | None:
@@ -177,7 +182,8 @@ def _verdict(
     now = count(patch.lines, patch.plane)
     if patch.is_solved and min(patch.missed, changes[-1]) <= settings.tolerance:
         return f"{end}: the splines are resolved to {settings.tolerance:g}, {so_far}"
-    if len(changes) > 2 * PATIENCE and (least := min(changes[-PATIENCE:])) > 0.5 * min(changes[:-PATIENCE]):
+    falls = residual < 0.9 * min((stage.residual for stage in history[:-1]), default=inf)  # breaks have just met a layer
+    if not falls and len(changes) > 2 * PATIENCE and (least := min(changes[-PATIENCE:])) > 0.5 * min(changes[:-PATIENCE]):
         return f"{end}: finer patches change the solution by {least:.1e} and no less, {so_far}"
     if now > 0.8 * settings.size and count(finer, patch.plane) < 1.1 * now:
         return f"stopped: {now} products of splines are done {so_far}; allow more by refine=TensorProduct(size=…)"

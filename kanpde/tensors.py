@@ -1,8 +1,9 @@
-"""Sums of products u = G + Σᵢⱼ cᵢⱼ φᵢ(x) ψⱼ(y) on a box with two axes: values, residuals and their Jacobian on grids of points.
+"""Sums of products u = G + Σᵢⱼ cᵢⱼ φᵢ(x) ψⱼ(y) on a box with at most two axes: values, residuals, Jacobian on grids of points.
 
 φᵢ are splines on a `Line`, ψⱼ other functions of the second axis: polynomials of a slab of time, or splines too. The sum is
 linear in its coefficients, and vanishes where conditions are built in: of the φᵢ and ψⱼ those are left out that do not. Its
-derivatives are taken from the functions themselves, by `Probe`, without a graph.
+derivatives are taken from the functions themselves, by `Probe`, without a graph. Where there is one axis, the only function of
+the other one is a constant.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,32 +17,41 @@ from torch import Tensor
 from kanpde.conditions import Periodic
 from kanpde.derivatives import Column, MultiIndex, Probe, diff
 from kanpde.domains import Domain
-from kanpde.field import Field, zero
+from kanpde.field import Field
 from kanpde.functions import columns
 from kanpde.lines import Coefficients, Line
+from kanpde.prescribed import zero
 
 Table = Annotated[Tensor, "X Y"]  # one number for each point of a grid
 Functions = Mapping[str, Coefficients]  # by unknown: a row for each φᵢ, a column for each ψⱼ
 
 
 class Plane:
-    """What all grids on a box share: the ansatz, the number of the first axis and the second, and the weights of conditions."""
+    """What all grids on a box share: the ansatz, the weights of conditions, and the `numbers` of the first axis and the second,
 
-    def __init__(self, field: Field, weights: Mapping[str, float], first: int) -> None:
+    None for one that is not there.
+    """
+
+    def __init__(self, field: Field, weights: Mapping[str, float], numbers: tuple[int | None, int | None]) -> None:
         self.field, self.problem, self.weights = field, field.problem, weights
-        box = self.problem.domain
-        self.numbers = first, 1 - first
-        self.names = box.names[first], box.names[1 - first]
+        self.numbers = numbers
+        self.names = tuple(None if number is None else self.problem.domain.names[number] for number in numbers)
         self.soft = [name for name in self.problem.conditions if name not in field.hard]
         periodic = {c.axis for c in self.problem.conditions.values() if isinstance(c, Periodic)}
         self.rings = tuple(name in periodic for name in self.names)
 
     def interval(self, which: int) -> tuple[float, float]:
-        return self.problem.domain.axes[self.names[which]]
+        name = self.names[which]
+        return (-1.0, 1.0) if name is None else self.problem.domain.axes[name]
+
+    def split(self, index: MultiIndex) -> tuple[int, int]:
+        """The orders of a derivative along the first axis and along the second."""
+        i, j = (0 if number is None else index[number] for number in self.numbers)
+        return i, j
 
     def ends(self, which: int) -> dict[str, tuple[int, int]]:
         """How many derivatives of each unknown's sum vanish at the ends of an axis."""
-        built_in = {u: a.axes.get(self.names[which], ([], [], None)) for u, a in self.field.ansatz.items()}
+        built_in = {u: a.axes.get(self.names[which] or "", ([], [], None)) for u, a in self.field.ansatz.items()}
         return {u: (len(low), len(high)) for u, (low, high, _) in built_in.items()}
 
     def factor(self, name: str) -> float:
@@ -87,9 +97,11 @@ class Sites:
         plane = frame.plane
         self.basis = frame.line.basis(x)
         self.own = frame.line.alive(self.basis)
-        points = torch.empty(len(x), len(tau), 2, dtype=torch.float64)
-        points[..., plane.numbers[0]] = _placed(x, plane.interval(0))[:, None]
-        points[..., plane.numbers[1]] = _placed(tau, frame.across.interval)
+        points = torch.empty(len(x), len(tau), plane.problem.domain.dimension, dtype=torch.float64)
+        placed = _placed(x, plane.interval(0))[:, None], _placed(tau, frame.across.interval)
+        for number, places in zip(plane.numbers, placed, strict=True):
+            if number is not None:
+                points[..., number] = places
         self.points = points.flatten(0, 1)
         self.columns = columns(self.points, plane.problem.domain.names)
         self._along: dict[tuple[str, int], Tensor] = {}
@@ -132,7 +144,7 @@ class Sites:
 
     def network(self, unknown: str, coefficients: Coefficients, index: MultiIndex) -> Table:
         """A derivative of Σᵢⱼ cᵢⱼ φᵢ ψⱼ."""
-        i, j = (index[number] for number in self.frame.plane.numbers)
+        i, j = self.frame.plane.split(index)
         edges = torch.einsum("xl,xlj->xj", self.along(unknown, i), coefficients[self.own])
         return edges @ self.across(unknown, j)
 
@@ -150,7 +162,7 @@ class Sites:
         for unknown, probe in probes.items():
             by_order: dict[int, Tensor] = {}
             for index, c in probe.coefficients(r).items():
-                i, j = (index[number] for number in self.frame.plane.numbers)
+                i, j = self.frame.plane.split(index)
                 term = c.view(*shape, 1) * self.trained(unknown, j)
                 by_order[i] = by_order[i] + term if i in by_order else term
             own = torch.zeros(*shape, self.own.shape[1], self.trained(unknown, 0).shape[1], dtype=torch.float64)

@@ -11,9 +11,9 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkIOLegacy import vtkUnstructuredGridReader
 from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
 
+from kanpde.boxes import Box
 from kanpde.export import simplices, write_mesh, write_series
 from kanpde.meshes import mesh
-from kanpde.shapes import Box
 
 # axes and points on each: some arrays fill one block of 32 KiB exactly, some take several
 MESHES = [(1, 4096), (2, 5), (3, 10)]

@@ -37,11 +37,11 @@ from kanpde import (
 )
 from kanpde.cli import main
 from kanpde.errors import Errors
+from kanpde.history import Stage
 from kanpde.journal import Journal, packed, unpacked
 from kanpde.progress import Budget, Progress
 from kanpde.saved import read, write
-from kanpde.solution import Stage
-from problems.convection_diffusion import convection_diffusion
+from problems.advection_diffusion import advection_diffusion
 from problems.heat import heat
 from problems.inverse_heat import inverse_heat
 from problems.pendulum import pendulum
@@ -97,14 +97,14 @@ WAYS = {
     "grids": lambda **run: solve(poisson(), SMALL, refine=Grids((4,)), **run),
     "marked spans": lambda **run: solve(poisson(1), KAN([1, 1], grid=2), refine=Marked(theta=0.7, size=14), **run),
     "observations": lambda **run: solve(inverse_heat(), refine=Grids(()), **run),
-    "trajectory": lambda **run: solve(pendulum(), refine=Adaptive(grid=16), **run),
+    "trajectory": lambda **run: solve(pendulum(), refine=Adaptive(grid=8), **run),
     "soft": lambda **run: solve(heat(), SMALL, hard=False, sampler=ResidualAdaptive(), refine=Grids(()), **run),
     "quasi-Newton": lambda **run: solve(poisson(), SMALL, optimizer=SSBroyden(3), refine=Grids(()), tol=0.1, **run),
     "limited memory": lambda **run: solve(poisson(), MLP([2, 6, 1]), optimizer=LBFGS(3), tol=0.9, **run),
     "first order": lambda **run: solve(poisson(), Waves(), optimizer=Adam(1e-2, 3), tol=0.9, **run),
     "own optimizer": lambda **run: solve(poisson(), SMALL, optimizer=Descent(), refine=Grids(()), **run),
     "march": lambda **run: solve(heat(), refine=Marching((1e-3, 1e-6)), **run),
-    "patch": lambda **run: solve(convection_diffusion(), refine=TensorProduct(1e-4, degree=7), **run),
+    "patch": lambda **run: solve(advection_diffusion(0.01), refine=TensorProduct(1e-4), **run),
     "continuation": lambda **run: solve(
         bratu, KAN([1, 1], grid=4, degree=7), continuation={"strength": [1, 3]}, tol=1e-6, **run
     ),

@@ -34,9 +34,12 @@ from problems.allen_cahn import allen_cahn
 from problems.burgers import burgers
 from problems.heat import heat
 from problems.kdv_soliton import kdv_soliton
+from problems.lotka_volterra import lotka_volterra
+from problems.oscillator import oscillator
 from problems.poisson import poisson
 from problems.schrodinger import schrodinger
 from problems.sine_gordon import sine_gordon
+from problems.stiff import stiff
 from problems.wave import wave
 
 DEGREE = 7
@@ -48,7 +51,7 @@ def strip(problem: Problem) -> Strip:
 
 def first_slab(problem: Problem, spans: int = 24, duration: float = 0.1) -> Slab:
     along = strip(problem)
-    line = Line.uniform(spans, DEGREE, along.rings[0])
+    line = Line.uniform(spans, DEGREE, along.rings[0]) if problem.domain.spatial else Line.point()
     nothing = {u: torch.zeros(line.count, m, dtype=torch.float64) for u, m in along.started.items()}
     return Slab(along, State(along.start, line, nothing), duration, is_first=True)
 
@@ -87,7 +90,7 @@ def test_the_network_of_a_slab_is_the_sum_of_products(periodic, time_axis):
     line = Line.uniform(20, DEGREE, periodic)
     random = torch.Generator().manual_seed(0)
     each = [torch.randn(line.count, DEGREE + 1, generator=random, dtype=torch.float64) for _ in range(2)]
-    network = slab_network(line.knots, DEGREE, periodic, each, [1, 2], time_axis)
+    network = slab_network(line, each, [1, 2], time_axis)
     x, tau = 2 * torch.rand(2, 50, generator=random, dtype=torch.float64) - 1
     found = network(torch.stack([x, tau] if time_axis else [tau, x], 1))
     for output, (c, carried) in enumerate(zip(each, [1, 2], strict=True)):
@@ -95,10 +98,24 @@ def test_the_network_of_a_slab_is_the_sum_of_products(periodic, time_axis):
         assert torch.allclose(found[:, output], expected, rtol=1e-11, atol=1e-11)
     slabs = Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], time_axis, 1.0)
     assert torch.equal(slabs.line(0).breaks, line.breaks)
-    assert all(torch.equal(own, given) for own, given in zip(slabs.coefficients(0), each, strict=True))
+    assert all(torch.equal(own, given) for own, given in zip(slabs.coefficients(0, [1, 2]), each, strict=True))
 
 
-@pytest.mark.parametrize("factory", [burgers, sine_gordon, schrodinger, kdv_soliton, advection, heat])
+def test_the_network_of_a_slab_of_time_alone_is_the_sum_of_its_functions():
+    random = torch.Generator().manual_seed(0)
+    each = [torch.randn(1, DEGREE + 1, generator=random, dtype=torch.float64) for _ in range(2)]
+    network = slab_network(Line.point(), each, [1, 2], 0)
+    tau = 2 * torch.rand(50, generator=random, dtype=torch.float64) - 1
+    for own, c, carried in zip(network(tau[:, None]).T, each, [1, 2], strict=True):
+        assert torch.allclose(own, (c @ time_values(carried, DEGREE, 0, tau))[0], rtol=1e-12, atol=1e-12)
+    slabs = Slabs(torch.tensor([-1.0, 1.0], dtype=torch.float64), [network], 0, 1.0)
+    assert slabs.line(0).is_point
+    assert all(torch.allclose(own, c, atol=1e-12) for own, c in zip(slabs.coefficients(0, [1, 2]), each, strict=True))
+
+
+@pytest.mark.parametrize(
+    "factory", [burgers, sine_gordon, schrodinger, kdv_soliton, advection, heat, oscillator, lotka_volterra]
+)
 def test_rows_and_their_jacobian_are_those_of_the_field(factory):
     """The residual at the sites is that of the network by autograd, and changes with coefficients as its Jacobian says."""
     problem = factory()
@@ -110,7 +127,7 @@ def test_rows_and_their_jacobian_are_those_of_the_field(factory):
         slab.coefficients[u][:, slab.carried[u] :] = 0.1 * own * free[u]
     end = 2 * slab.duration / (slab.strip.end - slab.strip.start) - 1
     rest = blank(problem, DEGREE).parts
-    network = Slabs(torch.tensor([-1.0, end, 1.0], dtype=torch.float64), [slab.network(), *rest], slab.strip.numbers[1], 1.0)
+    network = Slabs(torch.tensor([-1.0, end, 1.0], dtype=torch.float64), [slab.network(), *rest], slab.strip.network.axis, 1.0)
     field = slab.strip.field.with_network(network)
 
     group = slab.groups[0]
@@ -160,10 +177,12 @@ def test_a_solution_that_the_slab_holds_is_found():
 # --- from slab to slab -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("factory", "smoothness"), [(heat, 1), (wave, 2), (advection, 1), (schrodinger, 1)])
+@pytest.mark.parametrize(
+    ("factory", "smoothness"), [(heat, 1), (wave, 2), (advection, 1), (schrodinger, 1), (oscillator, 2), (lotka_volterra, 1)]
+)
 def test_slabs_continue_each_other(factory, smoothness):
     """In value, and in velocity too where the equation has two derivatives by time."""
-    march = March(strip(factory()), DEGREE, 1e-6, lambda *_: None)
+    march = March(strip(factory()), 1e-6, lambda *_: None)
     march.run()
     network = march.network()
     inner = network.times[1:-1]
@@ -171,7 +190,8 @@ def test_slabs_continue_each_other(factory, smoothness):
     x = torch.linspace(-0.9, 0.95, 40, dtype=torch.float64)
     sides = []
     for offset in (-1e-13, 1e-13):
-        at = torch.cartesian_prod(inner + offset, x).requires_grad_()
+        places = torch.cartesian_prod(inner + offset, x) if march.strip.problem.domain.spatial else inner[:, None] + offset
+        at = places.requires_grad_()
         u = network(at[:, [1, 0]] if network.axis else at)
         (slope,) = torch.autograd.grad(u.sum(), at)
         sides.append((u.detach(), slope[:, [0]]))
@@ -183,9 +203,9 @@ def test_slabs_continue_each_other(factory, smoothness):
 
 def test_a_march_goes_on_from_its_state():
     """Also where the first slab carries nothing, as its start is not built in."""
-    march = March(strip(allen_cahn()), DEGREE, 1e-2, lambda *_: None)
+    march = March(strip(allen_cahn()), 1e-2, lambda *_: None)
     march.run()
-    again = March(march.strip, DEGREE, 1e-2, lambda *_: None)
+    again = March(march.strip, 1e-2, lambda *_: None)
     again.resume(march.state())
     x = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     assert again.is_done
@@ -206,6 +226,22 @@ def test_evolution_to_machine_precision():
     assert solution.errors is not None
     assert solution.errors.relative_l2 < 2e-13
     assert solution.status.startswith("converged: every slab of time is resolved to 1e-13")
+
+
+@pytest.mark.parametrize(("factory", "least"), [(stiff, 1e-14), (oscillator, 1e-13)])
+def test_ordinary_differential_equations_to_rounding(factory, least, tmp_path):
+    """A layer of a thousandth, by default; and one of second order. Van der Pol's oscillator is in tests/benchmarks."""
+    solution = solve(factory()) if factory is stiff else solve(factory(), refine=Marching())
+    assert isinstance(solution.model, Slabs)
+    assert solution.history[-1].grid == len(solution.model.parts) > 10
+    assert solution.errors.relative_l2 < least
+    assert solution.errors.estimate < 10 * least
+    solution.save(tmp_path / "line.npz")
+    loaded = Solution.load(tmp_path / "line.npz", factory())
+    t = torch.linspace(0, 1, 31, dtype=torch.float64)
+    found, expected = (s(t=t) if isinstance(s(t=t), dict) else {"u": s(t=t)} for s in (loaded, solution))
+    assert all(torch.equal(found[u], expected[u]) for u in expected)
+    solution.plot(tmp_path / "line.png")
 
 
 def test_conditions_that_cannot_be_built_in_are_weighted():

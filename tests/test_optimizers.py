@@ -18,13 +18,13 @@ from kanpde import (
     SSBroyden,
     Uniform,
 )
+from kanpde.boxes import Box
 from kanpde.factorizations import triangle_of
 from kanpde.field import Field
 from kanpde.optimizers import broyden
 from kanpde.pieces import Dense
 from kanpde.problem import Problem
 from kanpde.residuals import Objective
-from kanpde.shapes import Box
 from problems.poisson import poisson
 from problems.wave import wave
 

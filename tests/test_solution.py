@@ -16,7 +16,7 @@ from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
 from kanpde import KAN, MLP, Box, Dirichlet, Grids, Problem, Product, Solution, diff, laplacian, solve
 from kanpde.errors import Errors, estimated, measured_errors, quadrature
 from kanpde.field import Field
-from kanpde.solution import observed_order
+from kanpde.history import observed_order
 from problems.heat import heat, heat_2d
 from problems.helmholtz import helmholtz
 from problems.poisson import poisson, poisson_kan

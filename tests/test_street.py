@@ -6,12 +6,12 @@ from tests.catalogue import ROOT
 
 STREET = (
     "devices ranks derivatives chunks splines bases modes bumps functions rules outlines quasirandom domains combinations "
-    "shapes simplices facets mesh_files mesh_domain meshes levels quadrature conditions inverse problem corners manufactured "
-    "export plot diagram layers strengths networks bands lines slabs grams pieces jacobians field tensors patches evolution "
-    "slab_corrections sampling residuals factorizations corrections errors optimizers refinement marking estimates "
-    "symbols closed_forms snapping curves sampled sparsity sparse_formulas structures verification formulas linearized "
-    "finite_elements cross_check saved solution continuation progress journal logs session marching tensor_product "
-    "stages solver sweeps fitting studies cli"
+    "boxes rounds polygons simplices facets mesh_files mesh_domain meshes levels quadrature conditions inverse observations "
+    "parts operators coverage problem corners prescribed walls ansatz manufactured export plot diagram layers strengths "
+    "networks bands lines slabs grams pieces jacobians field tensors patches evolution slab_corrections sampling residuals "
+    "factorizations corrections errors optimizers refinement marking estimates symbols closed_forms snapping curves sampled "
+    "sparsity sparse_formulas structures verification formulas linearized finite_elements cross_check saved history solution "
+    "continuation progress journal logs session marching tensor_product stages solver sweeps fitting studies cli"
 ).split()
 
 

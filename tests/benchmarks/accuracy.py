@@ -61,7 +61,9 @@ GOALS = {
     "heat of any conductivity": Goal(FACTORIES["parametric_heat"], 1e-6, 120, 4000),
     "pendulum": Goal(FACTORIES["pendulum"], 1e-8, 60, 2000),
     "Lotka–Volterra": Goal(FACTORIES["lotka_volterra"], 1e-8, 60, 2000),
-    "stiff system": Goal(FACTORIES["stiff"], 1e-7, 60, 3000),
+    "stiff system": Goal(FACTORIES["stiff"], 1e-12, 60, 3000),
+    "Van der Pol's oscillator": Goal(FACTORIES["van_der_pol"], 1e-10, 60, 5000),
+    "advection–diffusion layer of 1e-5": Goal(partial(FACTORIES["advection_diffusion"], epsilon=1e-5), 1e-12, 60, 2000),
     "Poisson, multiscale": Goal(FACTORIES["poisson_multiscale"], 1e-6, 120, 4000),
 }
 

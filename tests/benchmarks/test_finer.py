@@ -3,6 +3,7 @@
 import pytest
 
 from kanpde import KAN, LBFGS, Grids, Marching, Product, Solution, SSBroyden, TensorProduct, solve
+from problems.advection_diffusion import advection_diffusion
 from problems.burgers import burgers
 from problems.cavity import cavity
 from problems.convection_diffusion import convection_diffusion
@@ -11,6 +12,7 @@ from problems.kdv_soliton import kdv_soliton
 from problems.l_shape import l_shape
 from problems.poisson import poisson
 from problems.schrodinger import schrodinger
+from problems.van_der_pol import van_der_pol
 from problems.wave import wave
 from tests.test_bases import SMOOTH, SOLVED
 from tests.test_optimizers import objective
@@ -23,6 +25,16 @@ def test_evolution_to_machine_precision(factory):
     assert solution.errors is not None
     assert solution.errors.relative_l2 < 2e-13
     assert solution.status.startswith("converged: every slab of time is resolved to 1e-13")
+
+
+@pytest.mark.slow
+def test_a_jump_in_time_and_a_layer_of_a_hundred_thousandth():
+    """Van der Pol's oscillator, of which a network finds a wrong trajectory; and a layer that no uniform grid would meet."""
+    jumping, thin = solve(van_der_pol()), solve(advection_diffusion(1e-5))
+    assert jumping.errors.relative_l2 < 1e-12
+    assert jumping.errors.estimate < 1e-12
+    assert thin.errors.relative_l2 < 1e-13
+    assert thin.size < 200
 
 
 @pytest.mark.slow
